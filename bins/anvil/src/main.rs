@@ -1,0 +1,3 @@
+//! anvil: Counts who is logged in; limits; kick.
+
+fn main() {}

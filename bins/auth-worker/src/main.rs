@@ -1,0 +1,3 @@
+//! auth-worker: Asks PAM: one request, one verdict.
+
+fn main() {}

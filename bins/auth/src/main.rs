@@ -1,0 +1,3 @@
+//! auth: Proves passwords, knows users, issues one-time tokens.
+
+fn main() {}

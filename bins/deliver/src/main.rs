@@ -1,0 +1,3 @@
+//! deliver: Delivery: manager and workers.
+
+fn main() {}

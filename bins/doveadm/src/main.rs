@@ -1,0 +1,3 @@
+//! doveadm: Administration from the shell.
+
+fn main() {}

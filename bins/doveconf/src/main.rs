@@ -1,0 +1,3 @@
+//! doveconf: Compiles the configuration; prints and checks it.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! imap-login: Speaks IMAP before authentication, relays TLS after it.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! imap: IMAP after authentication: manager and workers.
+
+fn main() {}

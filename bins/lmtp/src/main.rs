@@ -1,0 +1,3 @@
+//! lmtp: LMTP server.
+
+fn main() {}

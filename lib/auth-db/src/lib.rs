@@ -1,0 +1,1 @@
+//! passdb and userdb drivers, password schemes.

@@ -1,0 +1,1 @@
+//! Managers and their workers: who serves which user, pools, crash containment.

@@ -1,0 +1,1 @@
+//! Dovecot configuration language, the table of settings, compiled snapshots.

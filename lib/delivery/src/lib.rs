@@ -1,0 +1,1 @@
+//! One message into one mailbox of one user.

@@ -1,0 +1,1 @@
+//! Maildir on disk: uidlist, keywords, file names.

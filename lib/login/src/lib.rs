@@ -1,0 +1,1 @@
+//! What every login process shares: TLS, limits, authentication, hand-off.

@@ -1,0 +1,1 @@
+//! Traits and types of mail storage: Mailbox, Mail, names, flags, errors.

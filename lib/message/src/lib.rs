@@ -1,0 +1,1 @@
+//! MIME: headers, parts, ENVELOPE, BODYSTRUCTURE, charsets; streaming.

@@ -1,0 +1,1 @@
+//! Start-up ladder of every service: sockets, confinement, readiness, signals, journal.

@@ -1,0 +1,1 @@
+//! SMTP and LMTP grammar: commands, paths, replies, end of DATA; no I/O.

@@ -1,0 +1,1 @@
+//! User + namespaces + mail_location become mailboxes.

@@ -1,0 +1,1 @@
+//! Ours and Dovecot in one run.

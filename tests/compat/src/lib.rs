@@ -1,0 +1,1 @@
+//! One store, ours and real Dovecot in turns.

@@ -1,0 +1,1 @@
+//! The installed package in a booted systemd.

@@ -1,0 +1,1 @@
+//! C:/S: conversations against ours and Dovecot.
