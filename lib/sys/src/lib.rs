@@ -1,1 +1,9 @@
-//! The only crate with unsafe code: system calls, confinement, libcrypt, PAM, file operations.
+//! The only crate with unsafe code: system calls behind safe signatures.
+//!
+//! Called by every other crate; holds no policy. Anything that only names a rule of mail,
+//! of users or of services belongs elsewhere.
+
+pub mod inherited;
+pub mod peer;
+pub mod privileges;
+pub mod seqpacket;
