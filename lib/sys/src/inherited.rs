@@ -22,6 +22,9 @@ pub fn take() -> io::Result<Vec<Inherited>> {
     // every child would find them close-on-exec, and `take` is called once, by the start-up ladder.
     Ok(listed
         .into_iter()
-        .map(|(raw, name)| Inherited { name, fd: unsafe { OwnedFd::from_raw_fd(raw) } })
+        .map(|(raw, name)| Inherited {
+            name,
+            fd: unsafe { OwnedFd::from_raw_fd(raw) },
+        })
         .collect())
 }

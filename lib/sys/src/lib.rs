@@ -6,4 +6,6 @@
 pub mod inherited;
 pub mod peer;
 pub mod privileges;
+#[cfg(feature = "async")]
+pub mod reactor;
 pub mod seqpacket;

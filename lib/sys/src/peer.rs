@@ -51,6 +51,9 @@ mod tests {
     fn cookies_differ_between_sockets_and_stay_with_one() {
         let (a, b) = seqpacket::pair().unwrap();
         assert_ne!(socket_cookie(&a).unwrap(), socket_cookie(&b).unwrap());
-        assert_eq!(socket_cookie(&a).unwrap(), socket_cookie(a.try_clone().unwrap()).unwrap());
+        assert_eq!(
+            socket_cookie(&a).unwrap(),
+            socket_cookie(a.try_clone().unwrap()).unwrap()
+        );
     }
 }

@@ -27,7 +27,10 @@ pub struct Identity<'a> {
 /// Uid or gid 0 is refused; otherwise what the failing system call says, named.
 pub fn become_user(identity: &Identity<'_>) -> io::Result<()> {
     if identity.uid == 0 || identity.gid == 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "refusing to run as uid or gid 0"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "refusing to run as uid or gid 0",
+        ));
     }
     if let Some(root) = identity.chroot {
         nix::unistd::chroot(root).map_err(|e| named("chroot", e))?;
@@ -43,7 +46,10 @@ pub fn become_user(identity: &Identity<'_>) -> io::Result<()> {
         nix::unistd::setresuid(uid, uid, uid).map_err(|e| named("setresuid", e))?;
     }
     if Uid::effective() != uid || Gid::effective() != gid {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the identity did not change"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the identity did not change",
+        ));
     }
     Ok(())
 }
@@ -86,7 +92,10 @@ pub fn check_no_capabilities() -> io::Result<()> {
         (CapSet::Effective, "effective"),
         (CapSet::Ambient, "ambient"),
     ] {
-        if !caps::read(None, set).map_err(|e| capability(name, &e))?.is_empty() {
+        if !caps::read(None, set)
+            .map_err(|e| capability(name, &e))?
+            .is_empty()
+        {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!("the {name} capability set is not empty"),
@@ -97,7 +106,9 @@ pub fn check_no_capabilities() -> io::Result<()> {
 }
 
 fn bounding_is_empty() -> io::Result<bool> {
-    Ok(caps::read(None, CapSet::Bounding).map_err(|e| capability("bounding", &e))?.is_empty())
+    Ok(caps::read(None, CapSet::Bounding)
+        .map_err(|e| capability("bounding", &e))?
+        .is_empty())
 }
 
 /// No program that this process or its children execute can ever gain rights.
@@ -113,7 +124,9 @@ pub fn set_no_new_privileges() -> io::Result<()> {
 /// # Errors
 /// What prctl(2) says.
 pub fn set_undumpable() -> io::Result<()> {
-    Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)
+    Ok(rustix::process::set_dumpable_behavior(
+        rustix::process::DumpableBehavior::NotDumpable,
+    )?)
 }
 
 /// The effective user id.
@@ -128,7 +141,10 @@ fn named(call: &'static str, error: nix::Error) -> io::Error {
 }
 
 fn capability(set: &str, error: &caps::errors::CapsError) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("{set} capabilities: {error}"))
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("{set} capabilities: {error}"),
+    )
 }
 
 #[cfg(test)]
@@ -138,7 +154,12 @@ mod tests {
     #[test]
     fn root_is_refused() {
         for (uid, gid) in [(0, 8), (8, 0), (0, 0)] {
-            let identity = Identity { uid, gid, groups: &[], chroot: None };
+            let identity = Identity {
+                uid,
+                gid,
+                groups: &[],
+                chroot: None,
+            };
             assert!(become_user(&identity).is_err());
         }
     }

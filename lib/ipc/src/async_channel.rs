@@ -1,0 +1,158 @@
+//! Connections to other services of ours for services that run on tokio.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sys::peer::Peer;
+use sys::seqpacket;
+use tokio::io::unix::AsyncFd;
+
+use crate::Error;
+use crate::channel::{MAX_RECORD, decode, encode};
+
+/// A connection whose calls yield while they wait. One task reads it; any may write.
+#[derive(Debug)]
+pub struct AsyncChannel {
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl AsyncChannel {
+    /// Wraps a connected SOCK_SEQPACKET socket. Call inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn new(socket: OwnedFd) -> Result<Self, Error> {
+        seqpacket::set_nonblocking(&socket).map_err(Error::syscall("ioctl"))?;
+        let socket = sys::reactor::register(socket).map_err(Error::syscall("epoll_ctl"))?;
+        Ok(Self { socket })
+    }
+
+    /// Connects to the service that listens at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn connect(path: &Path) -> Result<Self, Error> {
+        let socket = seqpacket::connect_to(path).map_err(Error::syscall("connect"))?;
+        Self::new(socket)
+    }
+
+    /// Who is at the other end, as the kernel saw it connect.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn peer(&self) -> Result<Peer, Error> {
+        sys::peer::credentials(self.as_fd()).map_err(Error::syscall("getsockopt"))
+    }
+
+    /// Sends one message with its descriptors; waits while the peer is slow.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Syscall`], [`Error::TooLarge`].
+    pub async fn send<T: Serialize>(
+        &self,
+        message: &T,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), Error> {
+        let record = encode(message)?;
+        loop {
+            let mut ready = self
+                .socket
+                .writable()
+                .await
+                .map_err(Error::syscall("epoll_wait"))?;
+            let sent = ready.try_io(|socket| seqpacket::send(socket.as_fd(), &record, fds));
+            if let Ok(done) = sent {
+                return done.map_err(Error::syscall("sendmsg"));
+            }
+        }
+    }
+
+    /// Waits for one message and its descriptors. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the peer is gone; a record that is not a `T` is
+    /// [`Error::Malformed`].
+    pub async fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), Error> {
+        loop {
+            let mut ready = self
+                .socket
+                .readable()
+                .await
+                .map_err(Error::syscall("epoll_wait"))?;
+            let read = ready.try_io(|socket| receive(socket.as_fd()));
+            if let Ok(done) = read {
+                return done.map_err(Error::syscall("recvmsg"))?;
+            }
+        }
+    }
+}
+
+type Decoded<T> = Result<(T, Vec<OwnedFd>), Error>;
+
+/// One record through a buffer that all channels of the thread share, so that none keeps its own.
+fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> std::io::Result<Decoded<T>> {
+    thread_local! {
+        static BUFFER: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; MAX_RECORD]);
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let received = seqpacket::recv(socket, buffer)?;
+        Ok(decode(buffer, received))
+    })
+}
+
+impl AsFd for AsyncChannel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.get_ref().as_fd()
+    }
+}
+
+/// A listening socket that systemd made.
+#[derive(Debug)]
+pub struct AsyncListener {
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl AsyncListener {
+    /// Wraps a listening SOCK_SEQPACKET socket. Call inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn new(socket: OwnedFd) -> Result<Self, Error> {
+        seqpacket::set_nonblocking(&socket).map_err(Error::syscall("ioctl"))?;
+        let socket = sys::reactor::register(socket).map_err(Error::syscall("epoll_ctl"))?;
+        Ok(Self { socket })
+    }
+
+    /// Waits for the next peer. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`]; out of descriptors is worth waiting for, not worth ending for.
+    pub async fn accept(&self) -> Result<AsyncChannel, Error> {
+        loop {
+            let mut ready = self
+                .socket
+                .readable()
+                .await
+                .map_err(Error::syscall("epoll_wait"))?;
+            if let Ok(accepted) = ready.try_io(|socket| seqpacket::accept(socket.as_fd())) {
+                return AsyncChannel::new(accepted.map_err(Error::syscall("accept4"))?);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_message_wakes_its_reader() {
+        let (a, b) = seqpacket::pair().unwrap();
+        let (a, b) = (AsyncChannel::new(a).unwrap(), AsyncChannel::new(b).unwrap());
+        let (sent, received) = tokio::join!(a.send(&42_u32, &[]), b.recv::<u32>());
+        sent.unwrap();
+        assert_eq!(received.unwrap().0, 42);
+    }
+}

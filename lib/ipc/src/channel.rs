@@ -1,0 +1,144 @@
+//! A blocking connection to another of our services.
+
+use std::any::type_name;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sys::seqpacket;
+
+use crate::Error;
+
+/// Largest record, bytes: a hand-off with all its unread input fits.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+/// A connection that is read and written by blocking calls; both may run in threads of their own.
+#[derive(Debug)]
+pub struct Channel {
+    socket: OwnedFd,
+}
+
+impl Channel {
+    /// Wraps a connected, blocking SOCK_SEQPACKET socket.
+    #[must_use]
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    /// Connects to the service that listens at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn connect(path: &Path) -> Result<Self, Error> {
+        seqpacket::connect_to(path)
+            .map(Self::new)
+            .map_err(Error::syscall("connect"))
+    }
+
+    /// Sends one message with its descriptors.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Syscall`], [`Error::TooLarge`].
+    pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        let record = encode(message)?;
+        seqpacket::send(self.socket.as_fd(), &record, fds).map_err(Error::syscall("sendmsg"))
+    }
+
+    /// Waits for one message and its descriptors.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the peer is gone; a record that is not a `T` is
+    /// [`Error::Malformed`].
+    pub fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), Error> {
+        let mut buffer = vec![0; MAX_RECORD];
+        let received =
+            seqpacket::recv(self.socket.as_fd(), &mut buffer).map_err(Error::syscall("recvmsg"))?;
+        decode(&buffer, received)
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> Self {
+        channel.socket
+    }
+}
+
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+    let record = postcard::to_stdvec(message).map_err(|e| Error::Malformed {
+        expected: type_name::<T>(),
+        reason: e.to_string(),
+    })?;
+    if record.len() > MAX_RECORD {
+        return Err(Error::TooLarge {
+            what: type_name::<T>(),
+            size: record.len(),
+        });
+    }
+    Ok(record)
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(
+    buffer: &[u8],
+    received: seqpacket::Received,
+) -> Result<(T, Vec<OwnedFd>), Error> {
+    let malformed = |reason: String| Error::Malformed {
+        expected: type_name::<T>(),
+        reason,
+    };
+    if received.truncated {
+        return Err(malformed("longer than any of ours".to_owned()));
+    }
+    if received.len == 0 && received.fds.is_empty() {
+        return Err(Error::Closed);
+    }
+    let record = buffer.get(..received.len).unwrap_or_default();
+    match postcard::take_from_bytes::<T>(record) {
+        Ok((message, [])) => Ok((message, received.fds)),
+        Ok((_, rest)) => Err(malformed(format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(malformed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Username;
+
+    fn pair() -> (Channel, Channel) {
+        let (a, b) = seqpacket::pair().unwrap();
+        (Channel::new(a), Channel::new(b))
+    }
+
+    #[test]
+    fn messages_arrive_as_they_were_sent() {
+        let (a, b) = pair();
+        let sent = (7_u32, Username::try_from("demo".to_owned()).unwrap());
+        a.send(&sent, &[b.as_fd()]).unwrap();
+        let (got, fds): ((u32, Username), _) = b.recv().unwrap();
+        assert_eq!(got, sent);
+        assert_eq!(fds.len(), 1);
+    }
+
+    #[test]
+    fn a_record_that_breaks_a_rule_is_refused() {
+        let (a, b) = pair();
+        a.send(&"forged\nline".to_owned(), &[]).unwrap();
+        assert!(matches!(b.recv::<Username>(), Err(Error::Malformed { .. })));
+        a.send(&(1_u8, 2_u8), &[]).unwrap();
+        assert!(matches!(b.recv::<u8>(), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_closed_peer_is_told_apart() {
+        let (a, b) = pair();
+        drop(a);
+        assert!(matches!(b.recv::<u8>(), Err(Error::Closed)));
+    }
+}
