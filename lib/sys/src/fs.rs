@@ -149,7 +149,13 @@ pub struct FsError {
 
 impl fmt::Display for FsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}({}) failed: {}", self.call, self.path.display(), self.source)
+        write!(
+            f,
+            "{}({}) failed: {}",
+            self.call,
+            self.path.display(),
+            self.source
+        )
     }
 }
 
@@ -217,7 +223,10 @@ impl Fs {
 
     /// Opens `path`; `mode` counts when it is created.
     pub fn open(&self, path: &Path, how: How, mode: u32) -> FsResult<FsFile> {
-        let fd = self.ops.open(path, how, mode).map_err(|e| fail("open", path, e))?;
+        let fd = self
+            .ops
+            .open(path, how, mode)
+            .map_err(|e| fail("open", path, e))?;
         Ok(FsFile::new(Arc::clone(&self.ops), fd, path.to_owned()))
     }
 
@@ -243,7 +252,9 @@ impl Fs {
 
     /// Renames, replacing what was at `to`.
     pub fn rename(&self, from: &Path, to: &Path) -> FsResult<()> {
-        self.ops.rename(from, to).map_err(|e| fail("rename", from, e))
+        self.ops
+            .rename(from, to)
+            .map_err(|e| fail("rename", from, e))
     }
 
     /// Makes a hard link; `to` must not exist.
@@ -263,7 +274,9 @@ impl Fs {
 
     /// Makes one directory.
     pub fn mkdir(&self, path: &Path, mode: u32) -> FsResult<()> {
-        self.ops.mkdir(path, mode).map_err(|e| fail("mkdir", path, e))
+        self.ops
+            .mkdir(path, mode)
+            .map_err(|e| fail("mkdir", path, e))
     }
 
     /// Makes a directory and its missing parents; fine if it is there.
@@ -290,7 +303,11 @@ impl Fs {
     }
 
     fn must_be_dir(&self, path: &Path, error: FsError) -> FsResult<()> {
-        if self.stat(path)?.is_dir() { Ok(()) } else { Err(error) }
+        if self.stat(path)?.is_dir() {
+            Ok(())
+        } else {
+            Err(error)
+        }
     }
 
     /// Removes an empty directory.
@@ -300,7 +317,9 @@ impl Fs {
 
     /// Calls `each` for every entry, in the file system's order.
     pub fn read_dir(&self, path: &Path, each: &mut EachEntry<'_>) -> FsResult<()> {
-        self.ops.read_dir(path, each).map_err(|e| fail("readdir", path, e))
+        self.ops
+            .read_dir(path, each)
+            .map_err(|e| fail("readdir", path, e))
     }
 
     /// Makes the names in a directory durable.
@@ -332,7 +351,11 @@ impl Fs {
                 EntryKind::Unknown => self.lstat(&child)?.is_dir(),
                 _ => false,
             };
-            if is_dir { self.remove_tree(&child)? } else { self.unlink_if_exists(&child)? }
+            if is_dir {
+                self.remove_tree(&child)?
+            } else {
+                self.unlink_if_exists(&child)?
+            }
         }
         found(self.rmdir(path)).map(|_| ())
     }
@@ -355,7 +378,11 @@ pub fn join(dir: &Path, name: &[u8]) -> PathBuf {
 }
 
 fn fail(call: &'static str, path: &Path, source: io::Error) -> FsError {
-    FsError { call, path: path.to_owned(), source }
+    FsError {
+        call,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 impl AsFd for FsFile {

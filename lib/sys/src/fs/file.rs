@@ -19,7 +19,12 @@ pub struct FsFile {
 
 impl FsFile {
     pub(super) fn new(ops: Arc<dyn FsOps>, fd: OwnedFd, path: PathBuf) -> Self {
-        Self { ops, fd: Arc::new(fd), path, position: 0 }
+        Self {
+            ops,
+            fd: Arc::new(fd),
+            path,
+            position: 0,
+        }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -75,22 +80,30 @@ impl FsFile {
 
     /// Makes the content durable (`fdatasync`).
     pub fn sync_data(&self) -> FsResult<()> {
-        self.ops.sync_data(self.fd()).map_err(|e| self.fail("fdatasync", e))
+        self.ops
+            .sync_data(self.fd())
+            .map_err(|e| self.fail("fdatasync", e))
     }
 
     /// Makes content and inode durable (`fsync`).
     pub fn sync_all(&self) -> FsResult<()> {
-        self.ops.sync_all(self.fd()).map_err(|e| self.fail("fsync", e))
+        self.ops
+            .sync_all(self.fd())
+            .map_err(|e| self.fail("fsync", e))
     }
 
     /// Cuts or extends to `size` bytes.
     pub fn truncate(&self, size: u64) -> FsResult<()> {
-        self.ops.truncate(self.fd(), size).map_err(|e| self.fail("ftruncate", e))
+        self.ops
+            .truncate(self.fd(), size)
+            .map_err(|e| self.fail("ftruncate", e))
     }
 
     /// Sets the modification time; access time follows.
     pub fn set_mtime(&self, mtime: Time) -> FsResult<()> {
-        self.ops.set_mtime(self.fd(), mtime).map_err(|e| self.fail("futimens", e))
+        self.ops
+            .set_mtime(self.fd(), mtime)
+            .map_err(|e| self.fail("futimens", e))
     }
 
     /// What the handle leads to.
@@ -100,7 +113,9 @@ impl FsFile {
 
     /// Takes a lock or fails at once with `WouldBlock`.
     pub fn try_lock(&self, lock: Lock) -> FsResult<()> {
-        self.ops.try_lock(self.fd(), lock).map_err(|e| self.fail("fcntl", e))
+        self.ops
+            .try_lock(self.fd(), lock)
+            .map_err(|e| self.fail("fcntl", e))
     }
 
     fn rest<'b>(&self, bytes: &'b [u8], written: usize) -> FsResult<&'b [u8]> {
@@ -110,11 +125,7 @@ impl FsFile {
         }
     }
 
-    fn retry<T>(
-        &self,
-        call: &'static str,
-        mut once: impl FnMut() -> io::Result<T>,
-    ) -> FsResult<T> {
+    fn retry<T>(&self, call: &'static str, mut once: impl FnMut() -> io::Result<T>) -> FsResult<T> {
         loop {
             match once() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -124,7 +135,11 @@ impl FsFile {
     }
 
     fn fail(&self, call: &'static str, source: io::Error) -> FsError {
-        FsError { call, path: self.path.clone(), source }
+        FsError {
+            call,
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -141,9 +156,7 @@ impl Seek for FsFile {
         let position = match to {
             SeekFrom::Start(offset) => Some(offset),
             SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
-            SeekFrom::End(delta) => {
-                self.ops.fstat(self.fd())?.size.checked_add_signed(delta)
-            }
+            SeekFrom::End(delta) => self.ops.fstat(self.fd())?.size.checked_add_signed(delta),
         };
         self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.position)

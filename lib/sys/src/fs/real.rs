@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{
-    self as rfs, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, Timespec, Timestamps,
-};
+use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, RawDir, Timespec, Timestamps};
+
+use nix::fcntl::FcntlArg;
 
 use super::{EachEntry, EntryKind, FsOps, How, Lock, Stat, Time};
 
@@ -19,7 +19,10 @@ impl FsOps for RealFs {
     fn open(&self, path: &Path, how: How, mode: u32) -> io::Result<OwnedFd> {
         let fd = rfs::open(path, flags(how), Mode::from_raw_mode(mode))?;
         if how == How::Read && !stat_of(&rfs::fstat(&fd)?).is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
         }
         Ok(fd)
     }
@@ -49,8 +52,17 @@ impl FsOps for RealFs {
     }
 
     fn set_mtime(&self, fd: BorrowedFd<'_>, mtime: Time) -> io::Result<()> {
-        let time = Timespec { tv_sec: mtime.sec, tv_nsec: i64::from(mtime.nsec) };
-        Ok(rfs::futimens(fd, &Timestamps { last_access: time, last_modification: time })?)
+        let time = Timespec {
+            tv_sec: mtime.sec,
+            tv_nsec: i64::from(mtime.nsec),
+        };
+        Ok(rfs::futimens(
+            fd,
+            &Timestamps {
+                last_access: time,
+                last_modification: time,
+            },
+        )?)
     }
 
     fn fstat(&self, fd: BorrowedFd<'_>) -> io::Result<Stat> {
@@ -58,7 +70,20 @@ impl FsOps for RealFs {
     }
 
     fn try_lock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
-        super::ofd_lock(fd, lock)
+        let kind = match lock {
+            Lock::Shared => libc::F_RDLCK,
+            Lock::Exclusive => libc::F_WRLCK,
+            Lock::Unlock => libc::F_UNLCK,
+        };
+        let whole_file = libc::flock {
+            l_type: i16::try_from(kind).map_err(io::Error::other)?,
+            l_whence: i16::try_from(libc::SEEK_SET).map_err(io::Error::other)?,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        nix::fcntl::fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file))?;
+        Ok(())
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
@@ -113,9 +138,7 @@ fn flags(how: How) -> OFlags {
             How::Read => OFlags::RDONLY | OFlags::NONBLOCK,
             How::ReadWrite => OFlags::RDWR | OFlags::NONBLOCK,
             How::Append => OFlags::RDWR | OFlags::APPEND | OFlags::NONBLOCK,
-            How::AppendCreate => {
-                OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK
-            }
+            How::AppendCreate => OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK,
             How::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
             How::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
         }
@@ -151,5 +174,8 @@ fn stat_of(stat: &rfs::Stat) -> Stat {
 }
 
 fn time_of(sec: i64, nsec: u64) -> Time {
-    Time { sec, nsec: u32::try_from(nsec).unwrap_or(0) }
+    Time {
+        sec,
+        nsec: u32::try_from(nsec).unwrap_or(0),
+    }
 }
