@@ -90,10 +90,11 @@ impl Dotlock {
     /// # Errors
     /// The failed `stat`.
     pub fn is_held(&self) -> FsResult<bool> {
-        Ok(self
-            .fs
-            .stat_opt(&self.path)?
-            .is_some_and(|now| same_file(&now, &self.held)))
+        let Some(held) = &self.held else {
+            return Ok(false);
+        };
+        let now = self.fs.stat_opt(&self.path)?;
+        Ok(now.is_some_and(|now| same_file(&now, held)))
     }
 
     /// Gives the lock back.
