@@ -1,1 +1,25 @@
-//! Traits and types of mail storage: Mailbox, Mail, names, flags, errors.
+//! Traits and types of mail storage: what a session may ask, whatever the bytes on disk are.
+//!
+//! A session has a [`Mailbox`]: a frozen picture (view) of the messages, which only
+//! [`Mailbox::sync`] changes. Sequence numbers belong to the picture, UIDs to the mailbox.
+//! Everything is synchronous; what is acknowledged is on disk.
+//!
+//! *Invariant:* nothing in here knows a format, a path layout or a protocol.
+
+mod error;
+mod flags;
+mod mail;
+mod name;
+mod number;
+mod set;
+mod store;
+mod view;
+
+pub use error::Error;
+pub use flags::{FlagChange, FlagState, Flags, Keyword, KeywordSet};
+pub use mail::{Mail, MailDate, ReadSeek};
+pub use name::MailboxName;
+pub use number::{ModSeq, Seq, Uid, UidValidity};
+pub use set::UidSet;
+pub use store::{Appended, Copied, ListEntry, MailStore, NamespaceInfo, NewMail, Save, SpecialUse};
+pub use view::{Access, Change, Expunges, Mailbox, Status};

@@ -1,0 +1,52 @@
+//! One message.
+
+use std::io::{Read, Seek};
+
+use crate::Error;
+
+/// A point in time as mail stores it: seconds since 1970 UTC, and the zone to show it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MailDate {
+    /// UNIX time, seconds.
+    pub seconds: i64,
+    /// Minutes east of UTC.
+    pub offset_minutes: i16,
+}
+
+/// Bytes of a message: streamed, and repositioned for partial fetches.
+pub trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
+/// One message of a view.
+pub trait Mail {
+    /// RFC822.SIZE: every line ended by CRLF, bytes.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn size(&mut self) -> Result<u64, Error>;
+
+    /// INTERNALDATE.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn internal_date(&mut self) -> Result<MailDate, Error>;
+
+    /// When it came into this mailbox; `None`: unknown.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn save_date(&mut self) -> Result<Option<MailDate>, Error>;
+
+    /// Names this message whatever mailbox it is copied to.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn guid(&mut self) -> Result<String, Error>;
+
+    /// The bytes as stored, decompressed; line ends may be LF or CRLF.
+    ///
+    /// # Errors
+    /// [`Error::Expunged`] when the file is gone.
+    fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error>;
+}
