@@ -3,10 +3,17 @@
 //! Called by every other crate; holds no policy. Anything that only names a rule of mail,
 //! of users or of services belongs elsewhere.
 
+#[cfg(feature = "crypt")]
+pub mod crypt;
 pub mod fs;
+pub mod confine;
 pub mod inherited;
+#[cfg(feature = "pam")]
+pub mod pam;
 pub mod peer;
 pub mod privileges;
 #[cfg(feature = "async")]
 pub mod reactor;
 pub mod seqpacket;
+#[cfg(feature = "users")]
+pub mod users;
