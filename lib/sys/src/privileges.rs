@@ -105,6 +105,30 @@ pub fn check_no_capabilities() -> io::Result<()> {
     Ok(())
 }
 
+/// What a manager needs to start workers as other users: change ids and root, and empty the
+/// worker's bounding set.
+const MANAGER: [caps::Capability; 4] = [
+    caps::Capability::CAP_SETUID,
+    caps::Capability::CAP_SETGID,
+    caps::Capability::CAP_SETPCAP,
+    caps::Capability::CAP_SYS_CHROOT,
+];
+
+/// Fails if the calling thread has a capability that a manager has no use for.
+///
+/// # Errors
+/// Names the first one.
+pub fn check_only_manager_capabilities() -> io::Result<()> {
+    let have = caps::read(None, CapSet::Permitted).map_err(|e| capability("permitted", &e))?;
+    match have.iter().find(|have| !MANAGER.contains(have)) {
+        None => Ok(()),
+        Some(extra) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("a manager must not have {extra}"),
+        )),
+    }
+}
+
 fn bounding_is_empty() -> io::Result<bool> {
     Ok(caps::read(None, CapSet::Bounding)
         .map_err(|e| capability("bounding", &e))?
