@@ -123,3 +123,22 @@ pub struct Session {
     /// The worker's process id.
     pub worker_pid: u32,
 }
+
+impl crate::Reply for Reply {
+    fn id(&self) -> Option<u32> {
+        match self {
+            Self::Hello { .. } | Self::EndSession { .. } => None,
+            Self::Connected { id, .. }
+            | Self::LimitReached { id, .. }
+            | Self::Sessions { id, .. }
+            | Self::Kicked { id, .. } => Some(*id),
+        }
+    }
+
+    fn version(&self) -> Option<u16> {
+        match self {
+            Self::Hello { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}

@@ -134,3 +134,22 @@ pub struct MailUser {
     /// Everything else, in its order: settings overridden for this user (`quota_rule`, …).
     pub fields: Vec<(String, String)>,
 }
+
+impl crate::Reply for Reply {
+    fn id(&self) -> Option<u32> {
+        match self {
+            Self::Hello { .. } => None,
+            Self::User { id, .. }
+            | Self::Authenticated { id, .. }
+            | Self::Users { id, .. }
+            | Self::Refused { id, .. } => Some(*id),
+        }
+    }
+
+    fn version(&self) -> Option<u16> {
+        match self {
+            Self::Hello { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}

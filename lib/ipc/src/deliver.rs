@@ -78,3 +78,19 @@ pub enum Failure {
     /// Out of order: 451 4.3.0.
     Unavailable,
 }
+
+impl crate::Reply for Reply {
+    fn id(&self) -> Option<u32> {
+        match self {
+            Self::Hello { .. } => None,
+            Self::Delivered { id, .. } | Self::Failed { id, .. } => Some(*id),
+        }
+    }
+
+    fn version(&self) -> Option<u16> {
+        match self {
+            Self::Hello { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}

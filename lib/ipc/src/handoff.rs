@@ -68,3 +68,19 @@ pub enum Refusal {
     /// Something is out of order: try again later.
     Unavailable,
 }
+
+impl crate::Reply for Reply {
+    fn id(&self) -> Option<u32> {
+        match self {
+            Self::Hello { .. } => None,
+            Self::Accepted { id, .. } | Self::Refused { id, .. } => Some(*id),
+        }
+    }
+
+    fn version(&self) -> Option<u16> {
+        match self {
+            Self::Hello { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}

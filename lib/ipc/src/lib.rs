@@ -8,6 +8,7 @@
 
 mod channel;
 mod error;
+mod reply;
 mod names;
 mod secret;
 
@@ -23,9 +24,14 @@ pub mod worker_auth;
 #[cfg(feature = "async")]
 mod async_channel;
 #[cfg(feature = "async")]
+mod client;
+#[cfg(feature = "async")]
 pub use async_channel::{AsyncChannel, AsyncListener};
+#[cfg(feature = "async")]
+pub use client::{Client, Exchange};
 pub use channel::{Channel, MAX_RECORD};
 pub use error::Error;
+pub use reply::Reply;
 pub use names::{SessionId, Username};
 pub use secret::{Secret, Token};
 

@@ -99,3 +99,21 @@ pub enum Failure {
     /// Too many exchanges at once on this connection.
     Busy,
 }
+
+impl crate::Reply for Reply {
+    fn id(&self) -> Option<u32> {
+        match self {
+            Self::Hello { .. } => None,
+            Self::Challenge { id, .. } | Self::Success { id, .. } | Self::Failure { id, .. } => {
+                Some(*id)
+            }
+        }
+    }
+
+    fn version(&self) -> Option<u16> {
+        match self {
+            Self::Hello { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
+}

@@ -18,13 +18,11 @@ pub struct Inherited {
 /// The environment names descriptors that are not there.
 pub fn take() -> io::Result<Vec<Inherited>> {
     let listed: Vec<(i32, String)> = sd_notify::listen_fds_with_names()?.collect();
-    // SAFETY: systemd passed these descriptors to this process and nothing else in it owns them;
-    // every child would find them close-on-exec, and `take` is called once, by the start-up ladder.
-    Ok(listed
-        .into_iter()
-        .map(|(raw, name)| Inherited {
-            name,
-            fd: unsafe { OwnedFd::from_raw_fd(raw) },
-        })
-        .collect())
+    let own = |(raw, name)| {
+        // SAFETY: systemd passed this descriptor to this process and nothing else in it owns it:
+        // `take` is called once, by the start-up ladder.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        Inherited { name, fd }
+    };
+    Ok(listed.into_iter().map(own).collect())
 }
