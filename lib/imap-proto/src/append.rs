@@ -41,7 +41,7 @@ impl<'a> Append<'a> {
                 flags,
                 date,
             }),
-            None => Err(SyntaxError::ARGUMENTS),
+            None => Err(SyntaxError::new("Missing message size.")),
         }
     }
 }

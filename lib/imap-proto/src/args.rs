@@ -8,21 +8,41 @@ use crate::literal::{self, Sync};
 pub const MAX_PARENTHESES: u8 = 50;
 
 /// The client's arguments are not what the command takes. The text goes into the BAD reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct SyntaxError {
-    /// For the client; ends with a full stop where it is a sentence.
-    pub text: &'static str,
+    /// For the client, with a full stop. Printable ASCII.
+    pub text: Cow<'static, str>,
 }
 
 impl SyntaxError {
     /// The usual case: the words are fine but not what the command wants.
-    pub const ARGUMENTS: Self = Self {
-        text: "Invalid arguments.",
-    };
+    pub const ARGUMENTS: Self = Self::new("Invalid arguments.");
 
-    pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text }
+    /// An error that tells the client `text`.
+    pub const fn new(text: &'static str) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+        }
+    }
+
+    /// An error that repeats the client's word, in capitals as Dovecot does, as far as it is short and printable.
+    pub(crate) fn about(text: &'static str, word: &[u8]) -> Self {
+        const LONGEST: usize = 64;
+        let word = word.get(..LONGEST).unwrap_or(word);
+        let word: String = word
+            .iter()
+            .map(|byte| {
+                if byte.is_ascii_graphic() {
+                    *byte as char
+                } else {
+                    '?'
+                }
+            })
+            .collect();
+        Self {
+            text: Cow::Owned(format!("{text} {}.", word.to_ascii_uppercase())),
+        }
     }
 }
 
@@ -102,9 +122,9 @@ impl<'a> Args<'a> {
         let end = self.rest.iter().position(|byte| !is_atom_char(*byte));
         let (atom, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         match rest.first() {
-            Some(byte) if *byte >= 0x80 => return Err(SyntaxError::new("8bit data in atom")),
+            Some(byte) if *byte >= 0x80 => return Err(SyntaxError::new("8bit data in atom.")),
             Some(b' ' | b')' | b'(') | None => {}
-            Some(_) => return Err(SyntaxError::new("Invalid characters in atom")),
+            Some(_) => return Err(SyntaxError::new("Invalid characters in atom.")),
         }
         if atom.is_empty() {
             return Err(SyntaxError::ARGUMENTS);
@@ -166,7 +186,7 @@ impl<'a> Args<'a> {
     pub fn open(&mut self) -> Result<(), SyntaxError> {
         self.expect(b'(')?;
         if self.depth >= MAX_PARENTHESES {
-            return Err(SyntaxError::new("Too many '('"));
+            return Err(SyntaxError::new("Too many '('."));
         }
         self.depth += 1;
         Ok(())
@@ -210,15 +230,15 @@ impl<'a> Args<'a> {
                     self.rest = rest;
                 }
                 [0, ..] | [b'\\', 0, ..] => {
-                    return Err(SyntaxError::new("NULs not allowed in strings"));
+                    return Err(SyntaxError::new("NULs not allowed in strings."));
                 }
-                _ => return Err(SyntaxError::new("Missing '\"'")),
+                _ => return Err(SyntaxError::new("Missing '\"'.")),
             }
         }
     }
 
     fn literal(&mut self) -> Result<&'a [u8], SyntaxError> {
-        const INVALID: SyntaxError = SyntaxError::new("Invalid literal size");
+        const INVALID: SyntaxError = SyntaxError::new("Invalid literal size.");
         let line_end = self
             .rest
             .iter()
@@ -231,7 +251,7 @@ impl<'a> Args<'a> {
         let bytes = self.rest.get(line_end + 1..).unwrap_or_default();
         let (literal, rest) = bytes.split_at_checked(size).ok_or(INVALID)?;
         if literal.contains(&0) {
-            return Err(SyntaxError::new("NULs not allowed in strings"));
+            return Err(SyntaxError::new("NULs not allowed in strings."));
         }
         self.rest = rest;
         Ok(literal)

@@ -35,7 +35,7 @@ impl Date {
 
     /// Takes `1-Feb-1994`, with or without quotes.
     pub fn take(args: &mut Args<'_>) -> Result<Self, SyntaxError> {
-        Self::parse(&args.astring()?).ok_or(SyntaxError::new("Invalid search date parameter"))
+        Self::parse(&args.astring()?).ok_or(SyntaxError::new("Invalid search date parameter."))
     }
 
     /// Reads `1-Feb-1994` or `01-Feb-1994`.

@@ -57,22 +57,54 @@ pub enum Seen {
     Keeps,
 }
 
-/// `<start.count>`
+/// `<start.count>`; Dovecot takes `<start>` as well, up to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partial {
     /// First octet, from 0.
     pub start: u64,
-    /// At most so many octets, from 1.
+    /// At most so many octets.
     pub count: u64,
 }
 
 /// What stands between the brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// MIME part numbers, each from 1; empty for the message itself.
+    /// MIME part numbers; empty for the message itself. There is no part 0, but it may be asked for.
     pub part: Vec<u32>,
     /// What of that part.
     pub text: SectionText,
+}
+
+/// A header field's name, in capitals as replies repeat it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldName {
+    /// Written as an atom.
+    Atom(Vec<u8>),
+    /// Written in quotes or as a literal. Clients compare what comes back with what they sent, so it is quoted again.
+    String(Vec<u8>),
+}
+
+impl FieldName {
+    /// The name itself.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Atom(name) | Self::String(name) => name,
+        }
+    }
+
+    fn take(args: &mut Args<'_>) -> Result<Self, SyntaxError> {
+        match args.peek() {
+            Some(b'"' | b'{') => Ok(Self::String(args.string()?.to_ascii_uppercase())),
+            _ => Ok(Self::Atom(args.atom()?.to_ascii_uppercase())),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Atom(name) => out.extend_from_slice(name),
+            Self::String(name) => write::string(out, name),
+        }
+    }
 }
 
 /// What of a part.
@@ -82,17 +114,17 @@ pub enum SectionText {
     All,
     /// `HEADER`
     Header,
-    /// `HEADER.FIELDS (…)`: in capitals, at least one.
-    Fields(Vec<Vec<u8>>),
-    /// `HEADER.FIELDS.NOT (…)`: in capitals, at least one.
-    FieldsNot(Vec<Vec<u8>>),
+    /// `HEADER.FIELDS (…)`
+    Fields(Vec<FieldName>),
+    /// `HEADER.FIELDS.NOT (…)`
+    FieldsNot(Vec<FieldName>),
     /// `TEXT`
     Text,
     /// `MIME`: the part's own header.
     Mime,
 }
 
-const INVALID: SyntaxError = SyntaxError::new("Invalid BODY[..] parameter");
+const INVALID: SyntaxError = SyntaxError::new("Invalid BODY[..] section.");
 
 /// Takes a macro, one item, or items in parentheses.
 pub fn items(args: &mut Args<'_>) -> Result<Vec<FetchItem>, SyntaxError> {
@@ -136,7 +168,10 @@ impl FetchItem {
         let seen = match (word.as_slice(), args.peek()) {
             (b"BODY", Some(b'[')) => Seen::Sets,
             (b"BODY.PEEK", Some(b'[')) => Seen::Keeps,
-            (word, _) => return Self::named(word).ok_or(SyntaxError::new("Unknown parameter")),
+            (word, _) => {
+                return Self::named(word)
+                    .ok_or_else(|| SyntaxError::about("Unknown parameter:", word));
+            }
         };
         let section = Section::take(args)?;
         let partial = Partial::take(args)?;
@@ -176,7 +211,7 @@ impl FetchItem {
 impl Partial {
     fn take(args: &mut Args<'_>) -> Result<Option<Self>, SyntaxError> {
         const INVALID: SyntaxError =
-            SyntaxError::new("Invalid BODY[..] parameter: Invalid partial");
+            SyntaxError::new("Invalid BODY[..] parameter: Invalid partial.");
         if !args.take(b'<') {
             return Ok(None);
         }
@@ -184,16 +219,11 @@ impl Partial {
         let end = rest.iter().position(|byte| *byte == b'>').ok_or(INVALID)?;
         let (inside, _) = rest.split_at(end);
         args.advance(end + 1);
-        let dot = inside
-            .iter()
-            .position(|byte| *byte == b'.')
-            .ok_or(INVALID)?;
-        let start = inside
-            .get(..dot)
-            .and_then(crate::literal::number)
-            .ok_or(INVALID)?;
-        let count = inside.get(dot + 1..).and_then(crate::literal::number);
-        let count = count.filter(|count| *count > 0).ok_or(INVALID)?;
+        let mut numbers = inside
+            .splitn(2, |byte| *byte == b'.')
+            .map(crate::literal::number);
+        let start = numbers.next().flatten().ok_or(INVALID)?;
+        let count = numbers.next().unwrap_or(Some(u64::MAX)).ok_or(INVALID)?;
         Ok(Some(Self { start, count }))
     }
 }
@@ -239,15 +269,15 @@ fn part(spec: &[u8]) -> Result<(Vec<u32>, Option<&[u8]>), SyntaxError> {
             return Ok((part, Some(spec)));
         }
         let number = crate::literal::number(word).and_then(|number| u32::try_from(number).ok());
-        part.push(number.filter(|number| *number > 0).ok_or(INVALID)?);
+        part.push(number.ok_or(INVALID)?);
         rest = behind.get(1..);
     }
     Ok((part, None))
 }
 
-fn fields(args: &mut Args<'_>) -> Result<Vec<Vec<u8>>, SyntaxError> {
+fn fields(args: &mut Args<'_>) -> Result<Vec<FieldName>, SyntaxError> {
     args.space()?;
-    let fields = args.list(|args| Ok(args.astring()?.to_ascii_uppercase()))?;
+    let fields = args.list(FieldName::take)?;
     let empty = fields.is_empty();
     (!empty).then_some(fields).ok_or(INVALID)
 }
@@ -270,7 +300,7 @@ impl Section {
         out.extend_from_slice(words.join(".").as_bytes());
         if let Some(fields) = fields {
             out.push(b' ');
-            write::list(out, fields, |out, field| write::astring(out, field));
+            write::list(out, fields, |out, field| field.write(out));
         }
     }
 }
@@ -326,7 +356,7 @@ mod tests {
         }
         assert_eq!(
             written("BODY.PEEK[header.fields ({4}\r\ndate)]<0.10>"),
-            "HEADER.FIELDS (DATE)"
+            "HEADER.FIELDS (\"DATE\")"
         );
     }
 
@@ -351,7 +381,6 @@ mod tests {
             "FLAGS)",
             "BODY[",
             "BODY[X]",
-            "BODY[0]",
             "BODY[1.]",
             "BODY[.1]",
             "BODY[1..2]",
@@ -360,8 +389,6 @@ mod tests {
             "BODY[HEADER.FIELDS]",
             "BODY[HEADER.FIELDS ()]",
             "BODY[HEADER.FIELDS (A]",
-            "BODY[]<0>",
-            "BODY[]<0.0>",
             "BODY[]<",
             "BODY[]<a.b>",
             "BODY[]<0.18446744073709551616>",

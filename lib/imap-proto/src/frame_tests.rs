@@ -25,7 +25,9 @@ fn run(pieces: &[&[u8]], messages: Messages) -> Vec<Seen> {
         let mut rest = *piece;
         while !rest.is_empty() {
             if message_left > 0 {
-                let count = rest.len().min(message_left as usize);
+                let count = rest
+                    .len()
+                    .min(usize::try_from(message_left).unwrap_or(usize::MAX));
                 message_left -= count as u64;
                 rest = &rest[count..];
                 continue;

@@ -98,7 +98,7 @@ impl Selection {
             b"SUBSCRIBED" => Ok(Self::Subscribed),
             b"RECURSIVEMATCH" => Ok(Self::RecursiveMatch),
             b"REMOTE" => Ok(Self::Remote),
-            _ => Err(SyntaxError::new("Unknown select options")),
+            _ => Err(SyntaxError::new("Unknown select options.")),
         }
     }
 }
@@ -109,16 +109,17 @@ impl Return {
             b"SPECIAL-USE" => Ok(Self::SpecialUse),
             b"SUBSCRIBED" => Ok(Self::Subscribed),
             b"CHILDREN" => Ok(Self::Children),
-            _ => Err(SyntaxError::new("Unknown return options")),
+            _ => Err(SyntaxError::new("Unknown return options.")),
         }
     }
 }
 
 fn returns(args: &mut Args<'_>) -> Result<Vec<Return>, SyntaxError> {
+    const EXTRA: SyntaxError = SyntaxError::new("Extra arguments.");
     if !args.take_word("RETURN") {
-        return Err(SyntaxError::ARGUMENTS);
+        return Err(EXTRA);
     }
-    args.space()?;
+    args.space().map_err(|_| EXTRA)?;
     args.list(Return::take)
 }
 

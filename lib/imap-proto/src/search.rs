@@ -2,7 +2,7 @@
 
 use crate::args::{Args, SyntaxError};
 use crate::date::Date;
-use crate::flag::{SystemFlag, keyword};
+use crate::flag::{self, SystemFlag};
 use crate::sequence::SequenceSet;
 
 /// How deep NOT, OR and parentheses may be nested.
@@ -75,10 +75,12 @@ pub enum DateTest {
 impl Program {
     /// Takes everything behind the word SEARCH, to the end of the command.
     pub fn take(args: &mut Args<'_>) -> Result<Self, SyntaxError> {
-        args.space()?;
+        const MISSING: SyntaxError = SyntaxError::new("Missing search parameters.");
+        args.space().map_err(|_| MISSING)?;
         let mut charset = None;
         if args.take_word("CHARSET") {
-            args.space()?;
+            const INVALID: SyntaxError = SyntaxError::new("Invalid charset argument.");
+            args.space().map_err(|_| INVALID)?;
             charset = Some(String::from_utf8_lossy(&args.astring()?).into_owned());
             args.space()?;
         }
@@ -101,7 +103,7 @@ fn key(args: &mut Args<'_>, depth: u8) -> Result<SearchKey, SyntaxError> {
             let empty = keys.is_empty();
             (!empty)
                 .then_some(SearchKey::And(keys))
-                .ok_or(SyntaxError::new("Missing argument for search"))
+                .ok_or(SyntaxError::new("No search parameters inside list."))
         }
         Some(b'0'..=b'9' | b'*') => SequenceSet::take(args).map(SearchKey::Seqs),
         _ => {
@@ -115,8 +117,11 @@ fn named(word: &[u8], args: &mut Args<'_>, depth: u8) -> Result<SearchKey, Synta
     if let Some(key) = bare(word) {
         return Ok(key);
     }
+    if !TAKES.contains(&word) {
+        return Err(SyntaxError::about("Unknown argument", word));
+    }
     args.space()
-        .map_err(|_| SyntaxError::new("Missing or unknown search key"))?;
+        .map_err(|_| SyntaxError::new("Missing argument."))?;
     if let Some(key) = dated(word, args)? {
         return Ok(key);
     }
@@ -127,9 +132,11 @@ fn named(word: &[u8], args: &mut Args<'_>, depth: u8) -> Result<SearchKey, Synta
             args.space()?;
             SearchKey::Or(Box::new(one), Box::new(key(args, depth + 1)?))
         }
-        b"UID" => SearchKey::Uids(SequenceSet::take(args)?),
-        b"KEYWORD" => SearchKey::Keyword(keyword(&args.astring()?)?),
-        b"UNKEYWORD" => SearchKey::Not(Box::new(SearchKey::Keyword(keyword(&args.astring()?)?))),
+        b"UID" => SearchKey::Uids(uids(args)?),
+        b"KEYWORD" => SearchKey::Keyword(flag::keyword(&args.astring()?)?),
+        b"UNKEYWORD" => SearchKey::Not(Box::new(SearchKey::Keyword(flag::keyword(
+            &args.astring()?,
+        )?))),
         b"LARGER" => SearchKey::Larger(size(args)?),
         b"SMALLER" => SearchKey::Smaller(size(args)?),
         b"BODY" => SearchKey::Body(args.astring()?.into_owned()),
@@ -140,9 +147,34 @@ fn named(word: &[u8], args: &mut Args<'_>, depth: u8) -> Result<SearchKey, Synta
             args.space()?;
             header(&name, args)?
         }
-        _ => return Err(SyntaxError::new("Unknown argument")),
+        _ => return Err(SyntaxError::about("Unknown argument", word)),
     })
 }
+
+/// Keys that take something.
+const TAKES: [&[u8]; 21] = [
+    b"NOT",
+    b"OR",
+    b"UID",
+    b"KEYWORD",
+    b"UNKEYWORD",
+    b"LARGER",
+    b"SMALLER",
+    b"BODY",
+    b"TEXT",
+    b"FROM",
+    b"TO",
+    b"CC",
+    b"BCC",
+    b"SUBJECT",
+    b"HEADER",
+    b"BEFORE",
+    b"ON",
+    b"SINCE",
+    b"SENTBEFORE",
+    b"SENTON",
+    b"SENTSINCE",
+];
 
 /// Keys that take nothing.
 fn bare(word: &[u8]) -> Option<SearchKey> {
@@ -192,9 +224,13 @@ fn header(name: &[u8], args: &mut Args<'_>) -> Result<SearchKey, SyntaxError> {
     })
 }
 
+fn uids(args: &mut Args<'_>) -> Result<SequenceSet, SyntaxError> {
+    SequenceSet::take(args).map_err(|_| SyntaxError::new("Invalid UID messageset."))
+}
+
 fn size(args: &mut Args<'_>) -> Result<u64, SyntaxError> {
     args.number()
-        .map_err(|_| SyntaxError::new("Invalid search size parameter"))
+        .map_err(|_| SyntaxError::new("Invalid search size parameter."))
 }
 
 #[cfg(test)]
@@ -284,7 +320,6 @@ mod tests {
             " (SEEN",
             " SEEN)",
             " LARGER -1",
-            " KEYWORD \\Seen",
             " ON x",
             " UID",
             " UID 0",

@@ -24,7 +24,7 @@ pub struct SequenceSet {
     to_star: Option<u32>,
 }
 
-const INVALID: SyntaxError = SyntaxError::new("Invalid messageset");
+const INVALID: SyntaxError = SyntaxError::new("Invalid messageset.");
 
 impl SequenceSet {
     /// Takes a sequence set.

@@ -43,7 +43,7 @@ impl StatusItem {
         let known = Self::ALL
             .into_iter()
             .find(|item| word.eq_ignore_ascii_case(item.name().as_bytes()));
-        known.ok_or(SyntaxError::new("Invalid status list."))
+        known.ok_or_else(|| SyntaxError::about("Invalid status item", word))
     }
 }
 
