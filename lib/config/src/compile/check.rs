@@ -1,0 +1,130 @@
+//! What is wrong only in combination: a passdb without a driver, two namespaces of one prefix.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Assigned, Block, Config, Text};
+use crate::problem::Problems;
+
+/// Looks at the whole configuration.
+pub(super) fn check(config: &Config) -> Problems {
+    let mut problems = Problems::default();
+    for scope in &config.scopes {
+        for block in &scope.block.blocks {
+            section(block, &mut problems);
+        }
+    }
+    if let Some(root) = config.scopes.first() {
+        namespaces(&root.block, &mut problems);
+        tls(config, &mut problems);
+    }
+    problems
+}
+
+fn text<'b>(block: &'b Block, name: &str) -> &'b str {
+    let assigned = block.values.get(name).map(|assigned| match &assigned.text {
+        Text::Plain(text) => text.as_str(),
+        Text::File(_) => assigned.raw.as_str(),
+    });
+    assigned.or_else(|| block.default(name)).unwrap_or_default()
+}
+
+fn section(block: &Block, problems: &mut Problems) {
+    let kind = block.section.map_or("", |section| section.name);
+    match kind {
+        "passdb" | "userdb" if text(block, "driver").is_empty() => {
+            problems.error(&block.at, format!("{kind} is missing driver"))
+        }
+        "namespace" => namespace(block, problems),
+        "service" if block.name.is_empty() => problems.error(&block.at, "service needs a name"),
+        _ => {}
+    }
+}
+
+fn namespace(block: &Block, problems: &mut Problems) {
+    let separator = text(block, "separator");
+    if separator.chars().count() > 1 {
+        problems.error(&block.at, "Namespace separator must be only one character");
+    }
+    let prefix = text(block, "prefix");
+    if !prefix.is_empty() && !separator.is_empty() && !prefix.ends_with(separator) {
+        problems.error(
+            &block.at,
+            format!("Namespace prefix {prefix} should end with the separator {separator}"),
+        );
+    }
+    for mailbox in &block.blocks {
+        let uses = text(mailbox, "special_use").split_whitespace();
+        for word in uses.filter(|word| !word.starts_with('\\')) {
+            problems.error(
+                &mailbox.at,
+                format!(
+                    "mailbox {}: special_use {word} must begin with \\",
+                    mailbox.name
+                ),
+            );
+        }
+    }
+}
+
+fn namespaces(root: &Block, problems: &mut Problems) {
+    let is_namespace = |block: &&Block| {
+        block
+            .section
+            .is_some_and(|section| section.name == "namespace")
+    };
+    let enabled = |block: &&Block| text(block, "disabled") != "yes";
+    let all: Vec<&Block> = root
+        .blocks
+        .iter()
+        .filter(is_namespace)
+        .filter(enabled)
+        .collect();
+    let mut prefixes = BTreeMap::new();
+    for block in &all {
+        if let Some(first) = prefixes.insert(text(block, "prefix"), &block.at) {
+            problems.error(
+                &block.at,
+                format!(
+                    "Duplicate namespace prefix: \"{}\" (first at {first})",
+                    text(block, "prefix")
+                ),
+            );
+        }
+    }
+    let inboxes: Vec<_> = all
+        .iter()
+        .filter(|block| text(block, "inbox") == "yes")
+        .collect();
+    match (inboxes.as_slice(), all.first()) {
+        ([], Some(first)) => problems.error(&first.at, "No namespace has inbox=yes"),
+        ([_, second, ..], _) => {
+            problems.error(&second.at, "There can be only one namespace with inbox=yes")
+        }
+        _ => {}
+    }
+}
+
+/// TLS that is asked for needs a certificate with its key.
+fn tls(config: &Config, problems: &mut Problems) {
+    let is_set = |name| {
+        config
+            .assigned(name)
+            .is_some_and(|assigned: &Assigned| !assigned.raw.is_empty())
+    };
+    let Some(ssl) = config.assigned("ssl") else {
+        return;
+    };
+    for name in ["ssl_cert", "ssl_key"]
+        .into_iter()
+        .filter(|name| !is_set(name))
+    {
+        if ssl.raw == "required" {
+            problems.error(&ssl.at, format!("ssl = required, but {name} is not set"));
+        } else if ssl.raw == "yes" {
+            problems.warning(
+                &ssl.at,
+                format!("ssl = yes, but {name} is not set: TLS will not be offered"),
+            );
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `$name` in a value: the value of another setting at this place of the file.
+
+/// A value with its variables replaced, twice: as it is printed and as it counts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expanded {
+    /// Only `$key` itself is replaced.
+    pub raw: String,
+    /// All are.
+    pub full: String,
+}
+
+/// Replaces `$name` at the beginning of a word; elsewhere `$` is a letter like others.
+/// The error is one line for the administrator.
+pub fn expand(
+    key: &str,
+    value: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Expanded, String> {
+    let mut expanded = Expanded {
+        raw: String::new(),
+        full: String::new(),
+    };
+    for (number, word) in value.split(' ').enumerate() {
+        if number > 0 {
+            expanded.raw.push(' ');
+            expanded.full.push(' ');
+        }
+        let Some(name) = word.strip_prefix('$').filter(|name| is_name(name)) else {
+            expanded.raw.push_str(word);
+            expanded.full.push_str(word);
+            continue;
+        };
+        let text = lookup(name).ok_or_else(|| format!("Unknown variable: ${name}"))?;
+        expanded
+            .raw
+            .push_str(if name == key { &text } else { word });
+        expanded.full.push_str(&text);
+    }
+    Ok(expanded)
+}
+
+fn is_name(name: &str) -> bool {
+    name.bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_are_variables() {
+        let lookup = |name: &str| (name == "mail_plugins" || name == "x").then(|| "a b".to_owned());
+        let expand = |value: &str| expand("mail_plugins", value, lookup);
+        let both = |raw: &str, full: &str| {
+            Ok(Expanded {
+                raw: raw.to_owned(),
+                full: full.to_owned(),
+            })
+        };
+        assert_eq!(expand("$mail_plugins c"), both("a b c", "a b c"));
+        assert_eq!(expand("c $x"), both("c $x", "c a b"));
+        assert_eq!(expand("mbox:$x"), both("mbox:$x", "mbox:$x"));
+        assert_eq!(expand("%$: %s $"), both("%$: %s $", "%$: %s $"));
+        assert_eq!(expand("$y"), Err("Unknown variable: $y".to_owned()));
+    }
+}
