@@ -1,1 +1,27 @@
-//! Managers and their workers: who serves which user, pools, crash containment.
+//! Managers and their workers: the process in the middle that routes every user's sessions to the
+//! one worker that serves the user.
+//!
+//! ```text
+//! hand-off ─▶ Manager ── user has a worker? ──yes──▶ Job to it
+//!                 └──no──▶ unidentified worker from the pool ── Identify, then Job
+//! worker:  Unidentified ─▶ confine as the user ─▶ serve jobs, a thread each ─▶ end
+//! ```
+//!
+//! A worker that crashes ends its user's sessions and nothing else. A manager that crashes ends
+//! no session: systemd keeps its ends of the workers' channels and hands them to the next one.
+//!
+//! *Invariant:* a worker has its user's identity, and nothing more, before it reads a client's byte.
+
+mod child;
+mod handle;
+mod identity;
+mod manager;
+mod seccomp;
+mod stop;
+
+pub mod worker;
+
+pub use handle::Ended;
+pub use identity::{IdentitySettings, Refused, identify};
+pub use manager::{Job, Limits, Manager, SubmitError};
+pub use stop::{Stop, StopReason};

@@ -36,6 +36,7 @@
 //!
 //! *Invariant:* a snapshot holds nothing that its service may not know ([`table::Readers`]).
 
+pub mod expand;
 mod compile;
 mod config;
 mod de;

@@ -52,6 +52,8 @@ pub enum FromWorker {
     },
     /// Answer to [`ToWorker::Report`]; several, the last one with no jobs.
     Running {
+        /// The worker's process id.
+        pid: u32,
         /// Whom the worker serves; `None`: nobody yet.
         user: Option<Username>,
         /// Some of its jobs: session and the content it came with.

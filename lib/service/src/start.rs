@@ -143,6 +143,8 @@ impl Service<Confined> {
                 source,
             })?;
         let name = self.name;
-        runtime.block_on(async move { main(Control::new(name)?).await })
+        // One thread runs everything: tasks may share what is not `Send` (`spawn_local`).
+        let tasks = tokio::task::LocalSet::new();
+        tasks.block_on(&runtime, async move { main(Control::new(name)?).await })
     }
 }

@@ -1,0 +1,39 @@
+//! Starting a worker: the same binary again, its channel as fd 0.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use sys::seqpacket;
+use tokio::process::{Child, Command};
+
+/// The argument by which a binary knows that it is a worker.
+pub(crate) const WORKER_ARGUMENT: &str = "worker";
+
+/// Environment that a worker may see: what decides paths of tests, and the time zone.
+const ENVIRONMENT: [&str; 2] = ["CULVER_CONFIG_DIR", "TZ"];
+
+/// Starts an unidentified worker. Returns it with our end of its channel.
+///
+/// # Errors
+/// What socketpair(2) or clone(2) say.
+pub(crate) fn spawn() -> io::Result<(Child, OwnedFd)> {
+    let (ours, theirs) = seqpacket::pair()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(WORKER_ARGUMENT).env_clear();
+    for name in ENVIRONMENT {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    // One heap for all sessions of the user, and large buffers that go back to the system at once.
+    command
+        .env("MALLOC_ARENA_MAX", "1")
+        .env("MALLOC_MMAP_THRESHOLD_", "65536");
+    // Where the journal has no native socket, lines go to stderr, which systemd reads.
+    command
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit());
+    Ok((command.spawn()?, ours))
+}

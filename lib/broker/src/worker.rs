@@ -1,0 +1,366 @@
+//! The worker's side: become the user, then serve jobs, a thread each.
+//!
+//! Rights: until it is identified, those of its manager; afterwards the user's ids, no capability,
+//! the user's directories by Landlock, a list of system calls by seccomp.
+//! State: none of its own. A crash ends the user's sessions; what was acknowledged is on disk.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use ipc::worker::{FromWorker, Identity, ToWorker};
+use ipc::{Channel, SessionId};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use service::journal::{self, id};
+use sys::{confine, privileges};
+
+use crate::child::WORKER_ARGUMENT;
+use crate::seccomp;
+use crate::stop::{Stop, StopReason};
+
+/// What a service does before its worker has a user: its settings are loaded already.
+pub trait Prepare {
+    /// What serves the user.
+    type Server: Serve;
+
+    /// The directories that the user's mail needs, made if they are missing. Runs as the user, not
+    /// yet confined to them.
+    ///
+    /// # Errors
+    /// What the administrator should read.
+    fn directories(&self, identity: &Identity) -> Result<Vec<PathBuf>, String>;
+
+    /// Opens the user's mail, confined.
+    ///
+    /// # Errors
+    /// What the administrator should read.
+    fn open(self, identity: Identity) -> Result<Self::Server, String>;
+}
+
+/// Serves one user.
+pub trait Serve: Send + Sync + 'static {
+    /// Does one job to its end, in a thread of its own. Returns what the manager should know.
+    fn serve(&self, work: Work) -> Vec<u8>;
+}
+
+/// One job.
+#[derive(Debug)]
+pub struct Work {
+    /// Names it.
+    pub session: SessionId,
+    /// What the service's own code understands.
+    pub content: Vec<u8>,
+    /// What came beside it.
+    pub fds: Vec<OwnedFd>,
+    /// Tells it to end.
+    pub stop: Stop,
+}
+
+/// Did a manager start this process as its worker?
+#[must_use]
+pub fn is_worker() -> bool {
+    std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == WORKER_ARGUMENT)
+}
+
+/// Runs the worker to its end. `prepare` loads settings while the process may still read them.
+pub fn run<P: Prepare>(
+    name: &'static str,
+    prepare: impl FnOnce() -> Result<(P, Bounds), String>,
+) -> ExitCode {
+    journal::open(name);
+    let channel = match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
+        Ok(fd) => Arc::new(Channel::new(fd)),
+        Err(error) => return fail(name, &format!("no channel to a manager: {error}")),
+    };
+    let outcome = prepare().and_then(|(prepare, bounds)| {
+        bounds.apply()?;
+        identified(&channel, prepare)
+    });
+    match outcome {
+        Ok(Some(server)) => {
+            serve(name, &channel, server);
+            ExitCode::SUCCESS
+        }
+        // The manager had no use for it.
+        Ok(None) => ExitCode::SUCCESS,
+        Err(reason) => {
+            // If the manager is gone, the journal still has it.
+            let _ = channel.send(
+                &FromWorker::Failed {
+                    reason: reason.clone(),
+                },
+                &[],
+            );
+            fail(name, &reason)
+        }
+    }
+}
+
+fn fail(name: &str, reason: &str) -> ExitCode {
+    tracing::error!(
+        message_id = id::WORKER_FAILED,
+        "{name}: Error: worker: {reason}"
+    );
+    ExitCode::FAILURE
+}
+
+/// What one worker may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Address space, bytes (`vsz_limit`); `None`: no limit.
+    pub address_space: Option<u64>,
+}
+
+impl Bounds {
+    fn apply(self) -> Result<(), String> {
+        let Some(bytes) = self.address_space else {
+            return Ok(());
+        };
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        setrlimit(Resource::As, limit).map_err(|e| format!("setrlimit(vsz_limit) failed: {e}"))
+    }
+}
+
+/// Waits for a user and becomes it. `None`: dismissed before there was one.
+fn identified<P: Prepare>(channel: &Channel, prepare: P) -> Result<Option<P::Server>, String> {
+    let identity = loop {
+        match channel.recv::<ToWorker>() {
+            Ok((ToWorker::Identify { identity }, _)) => break identity,
+            Ok((ToWorker::Report, _)) => report(channel, None, Vec::new()),
+            Ok((ToWorker::Drain, _)) | Err(ipc::Error::Closed) => return Ok(None),
+            Ok(_) => return Err("BUG: a job before an identity".to_owned()),
+            Err(error) => return Err(format!("the manager's channel: {error}")),
+        }
+    };
+    let failed = |what: &str, e: std::io::Error| format!("user {}: {what}: {e}", identity.user);
+    become_user(&identity).map_err(|e| failed("dropping privileges", e))?;
+    let directories = prepare.directories(&identity)?;
+    restrict(&directories).map_err(|e| failed("confining", e))?;
+    let user = identity.user.clone();
+    let server = prepare
+        .open(identity)
+        .map_err(|reason| format!("user {user}: {reason}"))?;
+    channel
+        .send(&FromWorker::Identified, &[])
+        .map_err(|e| e.to_string())?;
+    USER.get_or_init(|| user);
+    Ok(Some(server))
+}
+
+/// Whom this process serves, for reports to a manager that was restarted.
+static USER: std::sync::OnceLock<ipc::Username> = std::sync::OnceLock::new();
+
+fn become_user(identity: &Identity) -> std::io::Result<()> {
+    privileges::become_user(&privileges::Identity {
+        uid: identity.uid,
+        gid: identity.gid,
+        groups: &identity.groups,
+        chroot: identity.chroot.as_deref().map(Path::new),
+    })?;
+    privileges::drop_all_capabilities()?;
+    privileges::set_no_new_privileges()?;
+    privileges::set_undumpable()?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    Ok(())
+}
+
+/// Files that any mail program reads: the time zone.
+const READABLE: [&str; 2] = ["/etc/localtime", "/usr/share/zoneinfo"];
+
+fn restrict(directories: &[PathBuf]) -> std::io::Result<()> {
+    let writable: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+    // A process's own facts, for locks that name their owner.
+    let own = [Path::new("/proc")];
+    let readable: Vec<&Path> = READABLE.iter().map(Path::new).chain(own).collect();
+    confine::restrict_files(&readable, &writable)?;
+    if let Some(home) = writable.first().filter(|home| home.is_dir()) {
+        std::env::set_current_dir(home)?;
+    }
+    seccomp::allow_only_mail()
+}
+
+/// Jobs that run: what stops each, and what it came with.
+#[derive(Default)]
+struct Running {
+    jobs: Mutex<HashMap<SessionId, (Stop, Vec<u8>)>>,
+    fewer: Condvar,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, (Stop, Vec<u8>)>> {
+        // Inserting and removing cannot panic half way.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_none(&self) {
+        let mut jobs = self.lock();
+        while !jobs.is_empty() {
+            jobs = self
+                .fewer
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
+    let server = Arc::new(server);
+    let running = Arc::new(Running::default());
+    loop {
+        match channel.recv::<ToWorker>() {
+            Ok((ToWorker::Job { session, content }, fds)) => {
+                let jobs = Jobs {
+                    name,
+                    channel,
+                    server: &server,
+                    running: &running,
+                };
+                jobs.begin(session, content, fds);
+            }
+            Ok((ToWorker::Kick { session }, _)) => {
+                if let Some((stop, _)) = running.lock().get(&session) {
+                    stop.stop(StopReason::Kicked);
+                }
+            }
+            Ok((ToWorker::Report, _)) => {
+                let jobs = running
+                    .lock()
+                    .iter()
+                    .map(|(s, (_, c))| (s.clone(), c.clone()))
+                    .collect();
+                report(channel, USER.get().cloned(), jobs);
+            }
+            Ok((ToWorker::Drain, _)) => {
+                running
+                    .lock()
+                    .values()
+                    .for_each(|(stop, _)| stop.stop(StopReason::Drain));
+                return running.wait_until_none();
+            }
+            Ok((ToWorker::Identify { .. }, _)) => {
+                tracing::error!("{name}: Error: BUG: a second identity");
+                return running.wait_until_none();
+            }
+            // The manager is gone for good: its sessions go on to their own end.
+            Err(ipc::Error::Closed) => return running.wait_until_none(),
+            Err(error) => {
+                tracing::error!("{name}: Error: the manager's channel: {error}");
+                return running.wait_until_none();
+            }
+        }
+    }
+}
+
+/// Few jobs a record, so that every report fits.
+const JOBS_PER_REPORT: usize = 16;
+
+fn report(channel: &Channel, user: Option<ipc::Username>, jobs: Vec<(SessionId, Vec<u8>)>) {
+    let pid = std::process::id();
+    let last = std::iter::once(&[][..]);
+    for jobs in jobs.chunks(JOBS_PER_REPORT).chain(last) {
+        let message = FromWorker::Running {
+            pid,
+            user: user.clone(),
+            jobs: jobs.to_vec(),
+        };
+        // A manager that has gone again asks again.
+        let _ = channel.send(&message, &[]);
+    }
+}
+
+struct Jobs<'a, S> {
+    name: &'static str,
+    channel: &'a Arc<Channel>,
+    server: &'a Arc<S>,
+    running: &'a Arc<Running>,
+}
+
+/// Virtual size of a session's stack; only what is touched costs memory.
+const STACK: usize = 1 << 20;
+
+impl<S: Serve> Jobs<'_, S> {
+    fn begin(&self, session: SessionId, content: Vec<u8>, fds: Vec<OwnedFd>) {
+        let stop = match Stop::new() {
+            Ok(stop) => stop,
+            Err(error) => return self.not_begun(&session, &error),
+        };
+        self.running
+            .lock()
+            .insert(session.clone(), (stop.clone(), content.clone()));
+        let (name, channel) = (self.name, Arc::clone(self.channel));
+        let (server, running) = (Arc::clone(self.server), Arc::clone(self.running));
+        let work = Work {
+            session: session.clone(),
+            content,
+            fds,
+            stop,
+        };
+        let ended = session.clone();
+        let job = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| server.serve(work)));
+            let content = outcome.unwrap_or_else(|_| {
+                tracing::error!(
+                    message_id = id::SESSION_FAILED,
+                    culver_session = ended.as_str(),
+                    "{name}: Panic: BUG: session {ended} ended by a panic"
+                );
+                Vec::new()
+            });
+            finish(&channel, &running, ended, content);
+        };
+        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(job) {
+            self.running.lock().remove(&session);
+            self.not_begun(&session, &error);
+        }
+    }
+
+    fn not_begun(&self, session: &SessionId, error: &std::io::Error) {
+        tracing::error!(
+            message_id = id::SESSION_FAILED,
+            culver_session = session.as_str(),
+            "{}: Error: starting session {session} failed: {error}",
+            self.name
+        );
+        let done = FromWorker::Done {
+            session: session.clone(),
+            content: Vec::new(),
+        };
+        let _ = self.channel.send(&done, &[]);
+    }
+}
+
+/// Tells the manager before the job leaves the list: the process may end right after.
+fn finish(channel: &Channel, running: &Running, session: SessionId, content: Vec<u8>) {
+    let done = FromWorker::Done {
+        session: session.clone(),
+        content,
+    };
+    if let Err(error) = channel.send(&done, &[]) {
+        tracing::debug!("the manager is gone: {error}");
+    }
+    running.lock().remove(&session);
+    running.fewer.notify_all();
+}
+
+/// Makes a directory and those above it with mode 0700, as the user.
+///
+/// # Errors
+/// What mkdir(2) says, with the path.
+pub fn make_directory(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| format!("mkdir({}) failed: {error}", path.display()))
+}
