@@ -1,1 +1,4 @@
 //! passdb and userdb drivers, password schemes.
+
+pub mod password;
+pub mod template;
