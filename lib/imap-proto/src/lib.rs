@@ -19,6 +19,7 @@ mod frame;
 pub mod id;
 pub mod list;
 mod literal;
+pub mod mutf7;
 pub mod search;
 mod sequence;
 pub mod status;
