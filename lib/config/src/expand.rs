@@ -1,74 +1,74 @@
-//! %-variables in values: `maildir:~/Maildir/%d/%n`, `%Lu`, `%2.1n`, `%{user}`.
+//! `%u`, `%{user}`, `%1.2Hd`: variables in settings such as `mail_location` and `login_log_format_elements`.
 //!
-//! Each value is put in as it is and never read again: a user named `%{env:PATH}` is that text and
-//! nothing else. The result is bounded by [`MAX`], so that no width or template grows without end.
+//! A variable is `%`, then optionally an offset and a width, modifiers, and a letter or a name in braces:
+//!
+//! ```text
+//! %u %{user}     the value                     %3u %-3u %2.3u  width 3 at offset 0, the last 3, width 3 at offset 2
+//! %Lu %Uu        lower and upper case          %Hu %Nu         hash as hex; with %8.16Nu: modulo 16, 8 digits
+//! %Mu %Ru %Tu    MD5 as hex, reversed, trimmed %Xu %Du %Eu     number as hex, dots as ,dc=, quotes escaped
+//! %%             a percent sign                %{if;a;eq;b;yes;no}  one of two texts
+//! ```
 
-use std::borrow::Cow;
-use std::iter::Peekable;
-use std::str::Chars;
+mod condition;
+mod modifier;
+
+use modifier::Modifiers;
 
 /// Longest result, bytes.
 pub const MAX: usize = 8192;
 
 /// Why a template cannot be expanded: a mistake in the configuration, not in a user's name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No such variable here.
-    #[error("unknown variable %{0}")]
+    /// Neither the caller nor this module knows this name.
+    #[error("Unknown variable '%{0}'")]
     Unknown(String),
     /// The variable has no value for this user or connection.
     #[error("variable %{0} has no value")]
     Missing(String),
-    /// `%{` without `}`, or `%` at the end.
-    #[error("unfinished variable")]
-    Unfinished,
     /// The result is longer than [`MAX`].
     #[error("the expanded value is too long")]
     TooLong,
+    /// `%{if;…}` that is not complete, or with an operator that does not exist.
+    #[error("Invalid condition: {0}")]
+    Condition(String),
+    /// Braces within braces within braces …
+    #[error("Too many nested braces")]
+    Depth,
 }
 
-/// One-letter names and what they are short for.
-const SHORT: [(char, &str); 13] = [
-    ('u', "user"),
-    ('n', "username"),
-    ('d', "domain"),
-    ('h', "home"),
-    ('s', "service"),
-    ('l', "lip"),
-    ('r', "rip"),
-    ('a', "lport"),
-    ('b', "rport"),
-    ('p', "pid"),
-    ('w', "password"),
-    ('c', "secured"),
-    ('k', "cert"),
+/// One-letter names and what they are short for; other letters are asked for as they are.
+const SHORT: [(&str, &str); 13] = [
+    ("u", "user"),
+    ("n", "username"),
+    ("d", "domain"),
+    ("h", "home"),
+    ("s", "service"),
+    ("l", "lip"),
+    ("r", "rip"),
+    ("a", "lport"),
+    ("b", "rport"),
+    ("p", "pid"),
+    ("w", "password"),
+    ("c", "secured"),
+    ("k", "cert"),
 ];
 
-/// Expands `template`; `lookup` knows variables by their long names (`user`, `username`, `domain`,
-/// …).
+/// Deepest nesting of `%{if;…}`.
+const MAX_DEPTH: usize = 8;
+
+/// Replaces the variables in `template`. `lookup` is asked for long names (`user`, `username`, `domain`, …)
+/// and for the letters that have none. `%{hostname}`, `%{pid}` and `%{env:X}` are known without it.
+///
+/// A value is put in as it is and never read again: a user named `%{env:PATH}` is that text and nothing else.
 ///
 /// # Errors
 /// [`Error`] names what is wrong with the template.
 pub fn expand(template: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
-    let mut out = String::with_capacity(template.len());
-    let mut chars = template.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-        } else if chars.next_if_eq(&'%').is_some() {
-            out.push('%');
-        } else {
-            let variable = Variable::parse(&mut chars)?;
-            out.push_str(&variable.value(lookup)?);
-        }
-        if out.len() > MAX {
-            return Err(Error::TooLong);
-        }
-    }
-    Ok(out)
+    expand_at(template, lookup, 0)
 }
 
-/// `user`, `username` and `domain` of a user name; other names go on to `other`.
+/// `user`, `username` and `domain` of a user name; None for other names.
 #[must_use]
 pub fn of_user(user: &str, name: &str) -> Option<String> {
     let (local, domain) = user.split_once('@').unwrap_or((user, ""));
@@ -80,137 +80,102 @@ pub fn of_user(user: &str, name: &str) -> Option<String> {
     }
 }
 
-struct Variable {
-    name: Cow<'static, str>,
-    modifiers: Vec<char>,
-    offset: isize,
-    width: Option<usize>,
-}
-
-impl Variable {
-    fn parse(chars: &mut Peekable<Chars<'_>>) -> Result<Self, Error> {
-        let (offset, width) = range(chars);
-        let mut modifiers = Vec::new();
-        while let Some(modifier) = chars.next_if(|c| matches!(c, 'L' | 'U' | 'R' | 'T')) {
-            modifiers.push(modifier);
+fn expand_at(
+    template: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    depth: usize,
+) -> Result<String, Error> {
+    if depth > MAX_DEPTH {
+        return Err(Error::Depth);
+    }
+    let mut result = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((literal, after)) = rest.split_once('%') {
+        result.push_str(literal);
+        let (modifiers, after) = Modifiers::parse(after);
+        let (name, after) = name(after)?;
+        result.push_str(&value(name, &modifiers, lookup, depth)?);
+        if result.len() > MAX {
+            return Err(Error::TooLong);
         }
-        let name = match chars.next().ok_or(Error::Unfinished)? {
-            '{' => long_name(chars)?,
-            short => {
-                let known = SHORT.iter().find(|(letter, _)| *letter == short);
-                Cow::Borrowed(known.ok_or_else(|| Error::Unknown(short.to_string()))?.1)
-            }
-        };
-        Ok(Self {
-            name,
-            modifiers,
-            offset,
-            width,
-        })
+        rest = after;
     }
+    result.push_str(rest);
+    Ok(result)
+}
 
-    fn value(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
-        let mut value = lookup(&self.name).ok_or_else(|| Error::Missing(self.name.to_string()))?;
-        for modifier in &self.modifiers {
-            value = match modifier {
-                'L' => value.to_lowercase(),
-                'U' => value.to_uppercase(),
-                'R' => value.chars().rev().collect(),
-                _ => value.trim_end().to_owned(),
-            };
+/// The letter or the name in braces, and what follows it.
+fn name(text: &str) -> Result<(&str, &str), Error> {
+    if let Some(inner) = text.strip_prefix('{') {
+        let end = closing_brace(inner).ok_or_else(|| Error::Unknown("{".to_owned()))?;
+        let (name, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
+        return Ok((name, after.strip_prefix('}').unwrap_or(after)));
+    }
+    let end = text.chars().next().map_or(0, char::len_utf8);
+    Ok(text.split_at_checked(end).unwrap_or((text, "")))
+}
+
+/// The place of the brace that closes the one before `text`.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (place, letter) in text.char_indices() {
+        match letter {
+            '{' => depth = depth.saturating_add(1),
+            '}' if depth == 0 => return Some(place),
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        Ok(self.cut(&value))
     }
-
-    /// `%2.1n`: one character from offset 2; a negative offset counts from the end.
-    fn cut(&self, value: &str) -> String {
-        let length = value.chars().count();
-        let skip = if self.offset < 0 {
-            length.saturating_sub(self.offset.unsigned_abs())
-        } else {
-            self.offset.unsigned_abs()
-        };
-        value
-            .chars()
-            .skip(skip)
-            .take(self.width.unwrap_or(usize::MAX))
-            .collect()
-    }
+    None
 }
 
-/// `[offset.][width]`; numbers too long for any value count as the longest.
-fn range(chars: &mut Peekable<Chars<'_>>) -> (isize, Option<usize>) {
-    let negative = chars.next_if_eq(&'-').is_some();
-    let first = number(chars);
-    if chars.next_if_eq(&'.').is_some() {
-        let offset = isize::try_from(first.unwrap_or(0)).unwrap_or(isize::MAX);
-        return (if negative { -offset } else { offset }, number(chars));
-    }
-    (0, first)
+fn value(
+    name: &str,
+    modifiers: &Modifiers,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    depth: usize,
+) -> Result<String, Error> {
+    let value = match name {
+        "" => return Ok(String::new()),
+        "%" => return Ok("%".to_owned()),
+        _ => match name.strip_prefix("if;") {
+            Some(parts) => condition::choose(parts, &|part| {
+                expand_at(part, lookup, depth.saturating_add(1))
+            })?,
+            None => known(name, lookup)?,
+        },
+    };
+    Ok(modifiers.apply(value))
 }
 
-fn number(chars: &mut Peekable<Chars<'_>>) -> Option<usize> {
-    let mut value = None;
-    while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
-        chars.next();
-        value = Some(
-            value
-                .unwrap_or(0_usize)
-                .saturating_mul(10)
-                .saturating_add(digit as usize)
-                .min(MAX),
-        );
-    }
-    value
+fn known(name: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
+    let long = SHORT
+        .iter()
+        .find(|(letter, _)| *letter == name)
+        .map(|(_, long)| *long);
+    let missing = || match long {
+        Some(long) => Error::Missing(long.to_owned()),
+        None => Error::Unknown(name.to_owned()),
+    };
+    let asked = long.unwrap_or(name);
+    lookup(asked).or_else(|| general(asked)).ok_or_else(missing)
 }
 
-fn long_name(chars: &mut Peekable<Chars<'_>>) -> Result<Cow<'static, str>, Error> {
-    let mut name = String::new();
-    loop {
-        match chars.next().ok_or(Error::Unfinished)? {
-            '}' => return Ok(Cow::Owned(name)),
-            c => name.push(c),
-        }
+/// What can be known without the caller.
+fn general(name: &str) -> Option<String> {
+    match name {
+        "pid" => Some(std::process::id().to_string()),
+        "hostname" => Some(
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+        ),
+        _ => name
+            .strip_prefix("env:")
+            .map(|variable| std::env::var(variable).unwrap_or_default()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(template: &str, user: &str) -> Result<String, Error> {
-        expand(template, &|name| of_user(user, name))
-    }
-
-    #[test]
-    fn the_parts_of_a_user() {
-        assert_eq!(
-            run("/x/%d/%n:%u", "Joe@Example.org").unwrap(),
-            "/x/Example.org/Joe:Joe@Example.org"
-        );
-        assert_eq!(run("%Ld/%1n/%Un%%", "joe@EX").unwrap(), "ex/j/JOE%");
-        assert_eq!(run("%{user}|%2.1n|%-2.2n", "joey").unwrap(), "joey|e|ey");
-        assert_eq!(run("[%d]", "joe").unwrap(), "[]");
-    }
-
-    #[test]
-    fn a_value_is_not_read_again() {
-        assert_eq!(
-            run("%u", "%99999999u%{env:PATH}").unwrap(),
-            "%99999999u%{env:PATH}"
-        );
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        assert_eq!(run("%q", "x"), Err(Error::Unknown("q".to_owned())));
-        assert_eq!(run("%h", "x"), Err(Error::Missing("home".to_owned())));
-        assert_eq!(run("%", "x"), Err(Error::Unfinished));
-        assert_eq!(run("%{user", "x"), Err(Error::Unfinished));
-        assert_eq!(
-            run(&"%u".repeat(100), &"x".repeat(255)),
-            Err(Error::TooLong)
-        );
-        assert_eq!(run("%99999999999999999999999u", "x").unwrap(), "x");
-    }
-}
+mod tests;

@@ -36,11 +36,11 @@
 //!
 //! *Invariant:* a snapshot holds nothing that its service may not know ([`table::Readers`]).
 
-pub mod expand;
 mod compile;
 mod config;
 mod de;
 mod effective;
+pub mod expand;
 mod filter;
 mod names;
 mod parse;
@@ -49,6 +49,7 @@ mod snapshot;
 mod types;
 mod units;
 mod value;
+mod wildcard;
 
 pub mod table;
 
@@ -60,3 +61,4 @@ pub use problem::{Error, Location, Problem, Problems, Severity};
 pub use snapshot::{DIRECTORY, DIRECTORY_VARIABLE, ServiceSettings, Snapshot};
 pub use types::{GroupId, Millis, Networks, Seconds, Secret, Size, UserId};
 pub use value::Value;
+pub use wildcard::matches as wildcard_matches;
