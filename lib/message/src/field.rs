@@ -1,0 +1,268 @@
+//! Cuts a header into its fields while it streams by, in pieces of any size. RFC 5322 §2.2, read as tolerantly as Dovecot does.
+
+/// Bytes of a field name that are kept; no name that means something is longer.
+const NAME_KEPT: usize = 1000;
+
+/// What a [`Scanner`] reports. Every byte of the header is reported once, in order.
+pub trait Sink {
+    /// A field begins. `start` is the name with what follows it, up to and including the colon; a line without a colon is all name.
+    fn begin(&mut self, name: &[u8], start: &[u8]);
+    /// More of the field's value, line ends included.
+    fn value(&mut self, bytes: &[u8]);
+    /// The field is complete.
+    fn end(&mut self);
+    /// The empty line after the last field.
+    fn end_of_header(&mut self, line: &[u8]);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart,
+    /// A CR began the line; only a LF makes it the empty line.
+    LineStartCr,
+    Name,
+    Value,
+    Done,
+}
+
+/// Push parser of one header.
+#[derive(Debug)]
+pub struct Scanner {
+    state: State,
+    in_field: bool,
+    name: Vec<u8>,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self {
+            state: State::LineStart,
+            in_field: false,
+            name: Vec::new(),
+        }
+    }
+}
+
+impl Scanner {
+    /// Takes the next bytes of the message; answers how many of them belong to the header. Less than all means that the
+    /// header has ended.
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+        let mut rest = bytes;
+        while let Some((&first, tail)) = rest.split_first() {
+            rest = match self.state {
+                State::LineStart => self.line_start(first, rest, tail, sink),
+                State::LineStartCr if first == b'\n' => self.empty_line(b"\r\n", tail, sink),
+                State::LineStartCr => {
+                    self.name.push(b'\r');
+                    self.state = State::Name;
+                    rest
+                }
+                State::Name => self.name(rest, sink),
+                State::Value => self.value(rest, sink),
+                State::Done => break,
+            };
+        }
+        bytes.len() - rest.len()
+    }
+
+    /// True once the empty line was seen.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// There is no more: the header ends without an empty line.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        match self.state {
+            State::LineStartCr => {
+                self.end_field(sink);
+                self.name.push(b'\r');
+                self.begin_field(sink);
+            }
+            State::Name => self.begin_field(sink),
+            _ => {}
+        }
+        self.end_field(sink);
+        self.state = State::Done;
+    }
+
+    fn line_start<'a>(
+        &mut self,
+        first: u8,
+        line: &'a [u8],
+        tail: &'a [u8],
+        sink: &mut impl Sink,
+    ) -> &'a [u8] {
+        match first {
+            b' ' | b'\t' if self.in_field => {
+                self.state = State::Value;
+                line
+            }
+            b'\n' => self.empty_line(b"\n", tail, sink),
+            b'\r' => {
+                self.end_field(sink);
+                self.state = State::LineStartCr;
+                tail
+            }
+            _ => {
+                self.end_field(sink);
+                self.state = State::Name;
+                line
+            }
+        }
+    }
+
+    fn empty_line<'a>(&mut self, line: &[u8], tail: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        self.end_field(sink);
+        sink.end_of_header(line);
+        self.state = State::Done;
+        tail
+    }
+
+    fn name<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let room = NAME_KEPT.saturating_sub(self.name.len()).min(bytes.len());
+        let window = bytes.get(..room).unwrap_or(bytes);
+        let end = match memchr::memchr2(b':', b'\n', window) {
+            Some(at) if window.get(at) == Some(&b':') => at + 1,
+            Some(at) => at,
+            None => room,
+        };
+        let (name, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        self.name.extend_from_slice(name);
+        // A line this long without a colon continues as a value, so that nothing has to be remembered.
+        if end < room || name.ends_with(b":") || self.name.len() >= NAME_KEPT {
+            self.begin_field(sink);
+            self.state = State::Value;
+        }
+        rest
+    }
+
+    fn value<'a>(&mut self, bytes: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        sink.value(line);
+        if line.ends_with(b"\n") {
+            self.state = State::LineStart;
+        }
+        rest
+    }
+
+    fn begin_field(&mut self, sink: &mut impl Sink) {
+        let start = std::mem::take(&mut self.name);
+        let name = start.strip_suffix(b":").unwrap_or(&start);
+        sink.begin(name.trim_ascii_end(), &start);
+        self.in_field = true;
+    }
+
+    fn end_field(&mut self, sink: &mut impl Sink) {
+        if self.in_field {
+            sink.end();
+            self.in_field = false;
+        }
+    }
+}
+
+/// The value of a field as it is told: without its last line end, and without the CR of the others; white space after
+/// the colon is gone. Folding stays.
+#[must_use]
+pub fn clean(raw: Vec<u8>) -> Vec<u8> {
+    let mut value = raw;
+    if value.ends_with(b"\n") {
+        value.pop();
+        if value.ends_with(b"\r") {
+            value.pop();
+        }
+    }
+    let blank = value
+        .iter()
+        .take_while(|&&byte| byte == b' ' || byte == b'\t')
+        .count();
+    value.drain(..blank);
+    let mut rest = value.as_slice();
+    let mut clean = Vec::with_capacity(rest.len());
+    while let Some(at) = memchr::memmem::find(rest, b"\r\n") {
+        clean.extend_from_slice(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
+    clean.extend_from_slice(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default, Debug, PartialEq)]
+    struct Told(Vec<(String, String)>, String);
+
+    impl Sink for Told {
+        fn begin(&mut self, name: &[u8], start: &[u8]) {
+            self.0
+                .push((String::from_utf8_lossy(name).into(), String::new()));
+            self.1.push_str(&String::from_utf8_lossy(start));
+        }
+        fn value(&mut self, bytes: &[u8]) {
+            let text = String::from_utf8_lossy(bytes);
+            self.0.last_mut().unwrap().1.push_str(&text);
+            self.1.push_str(&text);
+        }
+        fn end(&mut self) {
+            self.0.last_mut().unwrap().1.push('$');
+        }
+        fn end_of_header(&mut self, line: &[u8]) {
+            self.1.push_str(&String::from_utf8_lossy(line));
+        }
+    }
+
+    const HEADER: &[u8] =
+        b" x: odd\nSubject : a\r\n b\nno colon\r\n\tmore\n\rcr: y\n:empty\n\r\nbody";
+
+    fn whole() -> Told {
+        let mut told = Told::default();
+        let mut scanner = Scanner::default();
+        assert_eq!(scanner.feed(HEADER, &mut told), HEADER.len() - 4);
+        told
+    }
+
+    #[test]
+    fn fields_of_a_strange_header() {
+        let told = whole();
+        let expected = [
+            (" x", " odd\n$"),
+            ("Subject", " a\r\n b\n$"),
+            ("no colon", "\n\tmore\n$"),
+            ("\rcr", " y\n$"),
+            ("", "empty\n$"),
+        ];
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(a, b)| (a.to_string(), b.to_string()))
+            .collect();
+        assert_eq!(told.0, expected);
+        assert_eq!(told.1.as_bytes(), &HEADER[..HEADER.len() - 4]);
+    }
+
+    #[test]
+    fn any_split_tells_the_same() {
+        for split in 0..HEADER.len() {
+            let mut told = Told::default();
+            let mut scanner = Scanner::default();
+            let (a, b) = HEADER.split_at(split);
+            if scanner.feed(a, &mut told) == a.len() {
+                scanner.feed(b, &mut told);
+            }
+            assert_eq!(told, whole(), "split at {split}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_loses_nothing() {
+        for len in 0..HEADER.len() - 4 {
+            let mut told = Told::default();
+            let mut scanner = Scanner::default();
+            scanner.feed(&HEADER[..len], &mut told);
+            scanner.finish(&mut told);
+            assert_eq!(told.1.as_bytes(), &HEADER[..len]);
+        }
+    }
+}
