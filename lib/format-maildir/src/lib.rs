@@ -1,1 +1,25 @@
-//! Maildir on disk: uidlist, keywords, file names.
+//! Maildir on disk, as Dovecot keeps it: file names, uidlist, keywords, saves, copies, changes from
+//! outside. FORMATS.md §4.
+//!
+//! *Invariant:* what is acknowledged is on disk; no UID moves under the same uidvalidity.
+//! *Invariant:* nothing here knows a user, a namespace or a layout: a mailbox is two directories.
+
+mod assign;
+pub mod change;
+pub mod copy;
+pub mod keywords;
+mod lines;
+mod mail;
+mod maildir;
+pub mod name;
+pub mod save;
+mod scan;
+pub mod settings;
+mod state;
+pub mod uidlist;
+mod unique;
+mod update;
+pub mod view;
+mod watch;
+
+pub use maildir::{Maildir, NewUidValidity, Place};

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use sys::fs::FsError;
+use sys::fs::dotlock::DotlockError;
+
 use crate::MailboxName;
 
 /// `Display` is the log line and may name paths. Clients get [`Error::client_text`].
@@ -73,6 +76,25 @@ pub enum Error {
     /// The configuration of the mail store makes no sense.
     #[error("{0}")]
     Config(String),
+}
+
+impl From<FsError> for Error {
+    fn from(error: FsError) -> Self {
+        Self::Syscall {
+            call: error.call,
+            path: error.path,
+            source: error.source,
+        }
+    }
+}
+
+impl From<DotlockError> for Error {
+    fn from(error: DotlockError) -> Self {
+        match error {
+            DotlockError::Timeout { path, .. } => Self::Locked { path },
+            DotlockError::Fs(error) => error.into(),
+        }
+    }
 }
 
 impl Error {

@@ -8,6 +8,7 @@
 
 mod error;
 mod flags;
+mod guid;
 mod mail;
 mod name;
 mod number;
@@ -17,6 +18,7 @@ mod view;
 
 pub use error::Error;
 pub use flags::{FlagChange, FlagState, Flags, Keyword, KeywordSet};
+pub use guid::Guid;
 pub use mail::{Mail, MailDate, ReadSeek};
 pub use name::MailboxName;
 pub use number::{ModSeq, Seq, Uid, UidValidity};

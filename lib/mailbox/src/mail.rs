@@ -1,6 +1,10 @@
 //! One message.
 
 use std::io::{Read, Seek};
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::Error;
 
@@ -11,6 +15,21 @@ pub struct MailDate {
     pub seconds: i64,
     /// Minutes east of UTC.
     pub offset_minutes: i16,
+}
+
+impl MailDate {
+    /// A point in time, shown in the system's time zone as Dovecot does. The zone is loaded at the
+    /// first call: make one before the process can no longer read /etc/localtime.
+    #[must_use]
+    pub fn local(seconds: i64) -> Self {
+        static ZONE: OnceLock<TimeZone> = OnceLock::new();
+        let zone = ZONE.get_or_init(TimeZone::system);
+        let offset = Timestamp::from_second(seconds).map_or(0, |at| zone.to_offset(at).seconds());
+        Self {
+            seconds,
+            offset_minutes: i16::try_from(offset / 60).unwrap_or(0),
+        }
+    }
 }
 
 /// Bytes of a message: streamed, and repositioned for partial fetches.

@@ -10,6 +10,11 @@ macro_rules! number {
         pub struct $name($inner);
 
         impl $name {
+            /// 1
+            pub const MIN: Self = Self(<$inner>::MIN);
+            /// The largest one.
+            pub const MAX: Self = Self(<$inner>::MAX);
+
             /// `None` for 0, which is no such number.
             #[must_use]
             pub const fn new(number: $plain) -> Option<Self> {

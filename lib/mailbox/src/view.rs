@@ -141,4 +141,7 @@ pub trait Mailbox: Send {
     /// Readable when a sync may find something; wait on it together with the client.
     /// `None`: sync from time to time.
     fn change_fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// What it really is, for the format that made it: COPY between two of its mailboxes.
+    fn as_any(&self) -> &dyn std::any::Any;
 }

@@ -1,0 +1,191 @@
+//! One mailbox, shared by all sessions of the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mailbox::{Error, Guid, MailboxName, Status, Uid, UidValidity};
+use sys::fs::Fs;
+use sys::fs::dotlock::{Dotlock, DotlockError};
+
+use crate::settings::Settings;
+use crate::state::State;
+
+/// How long we wait for somebody else's lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Gives out the UIDVALIDITY of a new or repaired mailbox; never the same one twice to one user.
+pub trait NewUidValidity: Send + Sync {
+    /// # Errors
+    /// The counter cannot be kept.
+    fn next(&self) -> Result<UidValidity, Error>;
+}
+
+/// Where a mailbox is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Holds `cur/`, `new/` and `tmp/`.
+    pub dir: PathBuf,
+    /// Holds `dovecot-uidlist` and `dovecot-keywords`; mostly the same.
+    pub control: PathBuf,
+}
+
+/// One Maildir. Sessions share it by `Arc`; each has a [`crate::view::View`] of its own.
+pub struct Maildir {
+    pub(crate) fs: Fs,
+    pub(crate) place: Place,
+    pub(crate) name: MailboxName,
+    pub(crate) settings: Settings,
+    pub(crate) uid_validities: Arc<dyn NewUidValidity>,
+    state: Mutex<State>,
+}
+
+impl Maildir {
+    /// Nothing is read before it is asked for.
+    #[must_use]
+    pub fn new(
+        fs: Fs,
+        place: Place,
+        name: MailboxName,
+        settings: Settings,
+        uid_validities: Arc<dyn NewUidValidity>,
+    ) -> Self {
+        Self {
+            fs,
+            place,
+            name,
+            settings,
+            uid_validities,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Makes the three directories, where they are missing.
+    ///
+    /// # Errors
+    /// The failed call.
+    pub fn create_dirs(&self) -> Result<(), Error> {
+        let mode = self.settings.dir_mode;
+        self.fs.mkdir_all(&self.place.control, mode)?;
+        // `cur` last: who sees it sees a whole Maildir.
+        for dir in ["tmp", "new", "cur"] {
+            self.fs.mkdir_all(&self.place.dir.join(dir), mode)?;
+        }
+        self.settings
+            .durability
+            .sync_dir(&self.fs, &self.place.dir)?;
+        Ok(())
+    }
+
+    /// Reads the mailbox if anything changed, and tells its numbers.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; what cannot be read or written.
+    pub fn status(&self) -> Result<Status, Error> {
+        let mut state = self.state();
+        self.update(&mut state)?;
+        let mut status = Status {
+            messages: 0,
+            recent: 0,
+            unseen: 0,
+            uid_next: uid_next(&state),
+            uid_validity: self.uid_validity(&state)?,
+            highest_modseq: None,
+        };
+        for (record, file) in state.messages() {
+            status.messages += 1;
+            status.recent += u32::from(state.is_recent(record, file));
+            status.unseen += u32::from(!file.flags.contains(mailbox::Flags::SEEN));
+        }
+        Ok(status)
+    }
+
+    /// Identity of the mailbox.
+    ///
+    /// # Errors
+    /// As [`Maildir::status`].
+    pub fn guid(&self) -> Result<Guid, Error> {
+        let mut state = self.state();
+        self.update(&mut state)?;
+        state.guid.ok_or_else(|| self.corrupted("no mailbox guid"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Its name, for errors.
+    #[must_use]
+    pub fn name(&self) -> &MailboxName {
+        &self.name
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked half way left memory in doubt, the disk never: read it anew.
+        self.state.lock().unwrap_or_else(|poisoned| {
+            self.state.clear_poison();
+            let mut state = PoisonError::into_inner(poisoned);
+            *state = State {
+                generation: state.generation + 1,
+                ..State::default()
+            };
+            state
+        })
+    }
+
+    pub(crate) fn uid_validity(&self, state: &State) -> Result<UidValidity, Error> {
+        state
+            .uid_validity
+            .ok_or_else(|| self.corrupted("no uidvalidity"))
+    }
+
+    pub(crate) fn lock(&self) -> Result<Dotlock, Error> {
+        let list = self.list_path();
+        match Dotlock::acquire(&self.fs, &list, LOCK_TIMEOUT) {
+            Err(DotlockError::Fs(error)) if error.is_not_found() => {
+                // The mailbox is gone, or its control files live elsewhere and are yet to come.
+                self.fs
+                    .stat(&self.dir().join("cur"))
+                    .map_err(|error| self.gone(error))?;
+                self.fs
+                    .mkdir_all(&self.place.control, self.settings.dir_mode)?;
+                Ok(Dotlock::acquire(&self.fs, &list, LOCK_TIMEOUT)?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    pub(crate) fn list_path(&self) -> PathBuf {
+        self.place.control.join("dovecot-uidlist")
+    }
+
+    pub(crate) fn keywords_path(&self) -> PathBuf {
+        self.place.control.join("dovecot-keywords")
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.place.dir
+    }
+
+    pub(crate) fn not_found(&self) -> Error {
+        Error::NotFound {
+            mailbox: self.name.clone(),
+        }
+    }
+
+    pub(crate) fn corrupted(&self, what: &str) -> Error {
+        Error::Corrupted {
+            path: self.list_path(),
+            offset: 0,
+            what: what.to_owned(),
+        }
+    }
+}
+
+/// The next UID, as far as UIDs go.
+pub(crate) fn uid_next(state: &State) -> Uid {
+    let next = u32::try_from(state.next_uid).unwrap_or(u32::MAX);
+    Uid::new(next).unwrap_or(Uid::MIN)
+}

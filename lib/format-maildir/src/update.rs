@@ -1,0 +1,288 @@
+//! Bringing the shared state up to date with the disk. FORMATS.md §4.4.
+//!
+//! Three `stat`s where nothing changed. Else: the uidlist, or what was appended to it; both
+//! directories; and, if there are files without UIDs or the list needs repair, the dotlock and
+//! everything once more, because others may have been quicker.
+
+use mailbox::Error;
+use sys::fs::dotlock::Dotlock;
+use sys::fs::{FsError, FsResult};
+
+use crate::keywords::Keywords;
+use crate::maildir::Maildir;
+use crate::scan::{self, Findings};
+use crate::state::{Record, State};
+use crate::uidlist::load::{self, Loaded, Stamp};
+use crate::uidlist::{Header, Version};
+
+/// No `dovecot-keywords` is larger.
+const MAX_KEYWORDS_FILE: u64 = 1 << 20;
+
+impl Maildir {
+    /// Without the lock; takes it where something must be written.
+    pub(crate) fn update(&self, state: &mut State) -> Result<(), Error> {
+        let list_changed = self.read_list(state)?;
+        self.read_keywords(state)?;
+        if !list_changed && state.rewrite.is_none() && !self.is_stale(state)? {
+            return Ok(());
+        }
+        let found = self.scan(state)?;
+        if found.unknown.is_empty() && found.doubles.is_empty() && state.rewrite.is_none() {
+            return Ok(());
+        }
+        match self.lock() {
+            Ok(lock) => self.finish_update(state, Some(found), &lock),
+            Err(error) if is_denied(&error) && state.uid_validity.is_some() => {
+                // A mailbox that we may only read: what has no UID stays unseen.
+                tracing::warn!("{error}; new messages cannot be shown");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// With the lock, before a change.
+    pub(crate) fn update_locked(&self, state: &mut State, lock: &Dotlock) -> Result<(), Error> {
+        self.finish_update(state, None, lock)
+    }
+
+    /// With the lock, before messages are added: what is in the directories does not matter then.
+    pub(crate) fn update_for_append(&self, state: &mut State, lock: &Dotlock) -> Result<(), Error> {
+        self.read_list(state)?;
+        self.read_keywords(state)?;
+        if state.rewrite.is_some() {
+            self.finish_update(state, None, lock)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whatever happened, look again: a file was not where we thought.
+    pub(crate) fn rescan_locked(&self, state: &mut State, lock: &Dotlock) -> Result<(), Error> {
+        state.new.mtime = None;
+        self.finish_update(state, None, lock)
+    }
+
+    /// Files without UIDs get them, a broken list is repaired.
+    fn finish_update(
+        &self,
+        state: &mut State,
+        found: Option<Findings>,
+        lock: &Dotlock,
+    ) -> Result<(), Error> {
+        let list_changed = self.read_list(state)?;
+        self.read_keywords(state)?;
+        let mut found = match found {
+            Some(found) if !list_changed => found,
+            None if !list_changed && state.rewrite.is_none() && !self.is_stale(state)? => {
+                return Ok(());
+            }
+            _ => self.scan(state)?,
+        };
+        if !found.doubles.is_empty() && self.part_doubles(&found)? {
+            found = self.scan(state)?;
+        }
+        self.assign(state, found.unknown, lock)
+    }
+
+    fn is_stale(&self, state: &State) -> Result<bool, Error> {
+        scan::is_stale(&self.fs, self.dir(), state).map_err(|error| self.gone(error))
+    }
+
+    fn scan(&self, state: &mut State) -> Result<Findings, Error> {
+        scan::scan(&self.fs, self.dir(), state).map_err(|error| self.gone(error))
+    }
+
+    pub(crate) fn gone(&self, error: FsError) -> Error {
+        if error.is_not_found() {
+            self.not_found()
+        } else {
+            error.into()
+        }
+    }
+
+    /// Reads the list if it changed; tells whether it did.
+    fn read_list(&self, state: &mut State) -> Result<bool, Error> {
+        let path = self.list_path();
+        let now = self.fs.stat_opt(&path)?.as_ref().map(Stamp::of);
+        if now.is_some() && now == state.list_stamp {
+            return Ok(false);
+        }
+        if let Some(stamp) = state.list_stamp
+            && state.rewrite.is_none()
+            && let Some(more) = load::load_appended(&self.fs, &path, &stamp)?
+            && accept_appended(state, more)
+        {
+            return Ok(true);
+        }
+        match load::load(&self.fs, &path)? {
+            Some(loaded) => self.accept(state, loaded),
+            None => {
+                state.list_stamp = None;
+                state.rewrite = Some("missing");
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts what was read in the place of what was known; files are found again by the next scan.
+    fn accept(&self, state: &mut State, loaded: Loaded) {
+        state.list_stamp = Some(loaded.stamp);
+        state.rewrite = None;
+        state.uids_lost = false;
+        let (version, header) = match loaded.header {
+            Ok(header) => header,
+            // What we know from before is better than nothing.
+            Err(why) => return state.rewrite = Some(why),
+        };
+        state.note_damage(&loaded.damage);
+        state.note_header(version, &header);
+        let first_time = state.next_uid == 1 && state.records.is_empty();
+        let same = header.uid_validity.is_none() || header.uid_validity == state.uid_validity;
+        let records: Vec<Record> = loaded.entries.into_iter().map(Record::from).collect();
+        let next = header.next_uid.min(1 << 32).max(loaded.after_last);
+        if same && !first_time {
+            // A list from a backup: UIDs that we gave out since must not come again.
+            state.uids_lost |= reuses_uids(&state.records, &records);
+            state.next_uid = state.next_uid.max(next);
+        } else {
+            state.next_uid = next;
+            state.recent_from = next;
+            state.counted.clear();
+        }
+        state.uid_validity = header.uid_validity.or(state.uid_validity);
+        state.take_over(records);
+        if state.uid_validity.is_none() || state.uids_lost {
+            state.rewrite.get_or_insert("no uidvalidity");
+        }
+    }
+
+    fn read_keywords(&self, state: &mut State) -> FsResult<()> {
+        let path = self.keywords_path();
+        let now = self.fs.stat_opt(&path)?.as_ref().map(Stamp::of);
+        if now == state.keywords_stamp {
+            return Ok(());
+        }
+        let bytes = self
+            .fs
+            .read_file_opt(&path, MAX_KEYWORDS_FILE)?
+            .unwrap_or_default();
+        let keywords = Keywords::decode(&bytes);
+        state.keywords_stamp = now;
+        if keywords != state.keywords {
+            state.keywords = keywords;
+            state.changed();
+        }
+        Ok(())
+    }
+
+    /// Two files in `cur/` with one base name: the same file twice loses one name, of two
+    /// different messages one gets a name of its own. Tells whether anything was done.
+    fn part_doubles(&self, found: &Findings) -> Result<bool, Error> {
+        let cur = self.dir().join("cur");
+        let mut parted = false;
+        for (first, second) in &found.doubles {
+            let (first, second) = (sys::fs::join(&cur, first), sys::fs::join(&cur, second));
+            let stats = (self.fs.stat_opt(&first)?, self.fs.stat_opt(&second)?);
+            // One of them is gone: it was renamed while we listed.
+            let (Some(a), Some(b)) = stats else { continue };
+            parted = true;
+            if (a.dev, a.ino) == (b.dev, b.ino) {
+                tracing::warn!("{} and {} are one file", first.display(), second.display());
+                self.fs.unlink_if_exists(&second)?;
+                continue;
+            }
+            let info = second
+                .to_string_lossy()
+                .find(':')
+                .map_or(String::new(), |colon| {
+                    second
+                        .to_string_lossy()
+                        .get(colon..)
+                        .unwrap_or_default()
+                        .to_owned()
+                });
+            let own = cur.join(crate::unique::base_name() + &info);
+            tracing::warn!(
+                "{} and {} have one name; the second becomes {}",
+                first.display(),
+                second.display(),
+                own.display()
+            );
+            self.fs.rename(&second, &own)?;
+        }
+        Ok(parted)
+    }
+}
+
+/// Adds appended lines; `false` where they do not fit, and the whole list must be read.
+fn accept_appended(state: &mut State, more: Loaded) -> bool {
+    let fits = more.damage.lines == 0
+        && more
+            .entries
+            .first()
+            .is_none_or(|first| u64::from(first.uid) >= state.next_uid);
+    if fits {
+        state.list_stamp = Some(more.stamp);
+        state.next_uid = state.next_uid.max(more.after_last);
+        state
+            .records
+            .extend(more.entries.into_iter().map(Record::from));
+        state.changed();
+    }
+    fits
+}
+
+/// Does a UID that we knew now belong to another file?
+fn reuses_uids(old: &[Record], new: &[Record]) -> bool {
+    let mut old = old.iter().peekable();
+    new.iter().any(|record| {
+        while old.next_if(|old| old.uid < record.uid).is_some() {}
+        old.peek()
+            .is_some_and(|old| old.uid == record.uid && old.base != record.base)
+    })
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::Syscall { source, .. } if matches!(
+        source.kind(),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+    ))
+}
+
+impl From<crate::uidlist::Entry> for Record {
+    fn from(entry: crate::uidlist::Entry) -> Self {
+        Self {
+            uid: entry.uid,
+            base: entry.base.into(),
+            extra: entry.extra.into(),
+            file: None,
+        }
+    }
+}
+
+impl State {
+    fn note_header(&mut self, version: Version, header: &Header) {
+        if version == Version::V1 {
+            self.rewrite.get_or_insert("version 1");
+        }
+        if header.guid.is_none() {
+            self.rewrite.get_or_insert("no guid");
+        }
+        self.guid = header.guid.or(self.guid);
+        self.header_extra.clone_from(&header.extra);
+    }
+
+    /// New records, each with the file that was known for its base name.
+    fn take_over(&mut self, mut records: Vec<Record>) {
+        let mut old: std::collections::HashMap<Box<[u8]>, _> = std::mem::take(&mut self.records)
+            .into_iter()
+            .filter_map(|record| Some((record.base, record.file?)))
+            .collect();
+        for record in &mut records {
+            record.file = old.remove(&record.base);
+        }
+        self.records = records;
+        self.changed();
+    }
+}

@@ -1,0 +1,362 @@
+//! A session's frozen picture of a mailbox.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
+
+use mailbox::{
+    Access, Change, Error, Expunges, FlagChange, FlagState, Flags, Keyword, KeywordSet, Mail,
+    Mailbox, MailboxName, Seq, Status, Uid, UidSet, UidValidity,
+};
+
+use crate::change::Removal;
+use crate::mail::MaildirMail;
+use crate::maildir::{Maildir, uid_next};
+use crate::name::Letters;
+use crate::state::{File, Record, State};
+use crate::watch::Watch;
+
+/// One message as the session sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    uid: u32,
+    /// With `\Recent`.
+    flags: Flags,
+    letters: Letters,
+}
+
+/// An open Maildir. Many views share one [`Maildir`].
+pub struct View {
+    maildir: Arc<Maildir>,
+    /// As the session calls it.
+    name: MailboxName,
+    access: Access,
+    shown: Vec<Shown>,
+    keywords: Vec<Keyword>,
+    /// Where each letter's keyword stands in `keywords`.
+    bits: [Option<usize>; Letters::COUNT],
+    uid_validity: UidValidity,
+    uid_next: Uid,
+    accepts_new_keywords: bool,
+    /// Of the state when the view was last compared with it, if nothing was held back then.
+    generation: Option<u64>,
+    watch: OnceLock<Option<Watch>>,
+}
+
+impl View {
+    /// Opens a mailbox and takes its picture.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; what cannot be read or written.
+    pub fn open(maildir: Arc<Maildir>, name: MailboxName, access: Access) -> Result<Self, Error> {
+        let uid_validity = {
+            let mut state = maildir.state();
+            maildir.update(&mut state)?;
+            maildir.uid_validity(&state)?
+        };
+        let mut view = Self {
+            maildir,
+            name,
+            access,
+            shown: Vec::new(),
+            keywords: Vec::new(),
+            bits: [None; Letters::COUNT],
+            uid_validity,
+            uid_next: Uid::MIN,
+            accepts_new_keywords: false,
+            generation: None,
+            watch: OnceLock::new(),
+        };
+        view.sync(Expunges::Show)?;
+        Ok(view)
+    }
+
+    /// The mailbox that this is a view of.
+    #[must_use]
+    pub fn maildir(&self) -> &Arc<Maildir> {
+        &self.maildir
+    }
+
+    fn get(&self, seq: Seq) -> Option<&Shown> {
+        self.shown
+            .get(usize::try_from(seq.get()).ok()?.checked_sub(1)?)
+    }
+
+    /// Names of the letters; true where a letter now means something else.
+    fn take_keywords(&mut self, state: &State) -> bool {
+        let before = self.bits;
+        let used = state
+            .messages()
+            .fold(0, |used, (_, file)| used | file.letters.0);
+        let named = state
+            .keywords
+            .named()
+            .fold(0, |named, (index, _)| named | 1 << index);
+        for index in Letters(used | named).iter() {
+            let Some(keyword) = state.keywords.name(index) else {
+                continue;
+            };
+            let known = self.keywords.iter().position(|known| *known == keyword);
+            let bit = known.unwrap_or_else(|| {
+                self.keywords.push(keyword);
+                self.keywords.len() - 1
+            });
+            if let Some(slot) = self.bits.get_mut(index) {
+                *slot = Some(bit);
+            }
+        }
+        self.accepts_new_keywords = self.access == Access::ReadWrite && state.keywords.has_room();
+        let pairs = before.iter().zip(&self.bits);
+        pairs
+            .into_iter()
+            .any(|(before, now)| before.is_some() && before != now)
+    }
+
+    /// Compares the picture with the state, and makes it the same.
+    fn compare(&mut self, state: &State, expunges: Expunges) -> Vec<Change> {
+        let renamed = self.take_keywords(state);
+        let old = std::mem::take(&mut self.shown);
+        let mut changes = Vec::new();
+        let mut flag_changes = Vec::new();
+        let mut held = false;
+        let mut now = state.messages().peekable();
+        for shown in old {
+            // A view never misses what has a lower UID than its last message, but a repair may.
+            while now.next_if(|(record, _)| record.uid < shown.uid).is_some() {}
+            match now.next_if(|(record, _)| record.uid == shown.uid) {
+                Some((_, file)) => {
+                    let fresh = Shown {
+                        flags: with_recent(file.flags, shown.flags),
+                        letters: file.letters,
+                        ..shown
+                    };
+                    self.shown.push(fresh);
+                    if fresh != shown || renamed {
+                        flag_changes.extend(seq(self.shown.len()));
+                    }
+                }
+                None if expunges == Expunges::Hold => {
+                    held = true;
+                    self.shown.push(shown);
+                }
+                None => changes.extend(expunged(self.shown.len() + 1, shown.uid)),
+            }
+        }
+        changes.extend(flag_changes.into_iter().map(|seq| Change::Flags { seq }));
+        let grown_from = self.shown.len();
+        self.shown
+            .extend(now.map(|(record, file)| new(state, record, file)));
+        if self.shown.len() > grown_from {
+            let status = self.status();
+            changes.push(Change::Grown {
+                messages: status.messages,
+                recent: status.recent,
+            });
+        }
+        self.generation = (!held).then_some(state.generation);
+        changes
+    }
+}
+
+fn new(state: &State, record: &Record, file: &File) -> Shown {
+    let recent = state.is_recent(record, file);
+    let flags = if recent {
+        file.flags.with(Flags::RECENT)
+    } else {
+        file.flags
+    };
+    Shown {
+        uid: record.uid,
+        flags,
+        letters: file.letters,
+    }
+}
+
+fn with_recent(stored: Flags, shown: Flags) -> Flags {
+    if shown.contains(Flags::RECENT) {
+        stored.with(Flags::RECENT)
+    } else {
+        stored
+    }
+}
+
+fn seq(number: usize) -> Option<Seq> {
+    Seq::new(u32::try_from(number).ok()?)
+}
+
+fn expunged(number: usize, uid: u32) -> Option<Change> {
+    Some(Change::Expunged {
+        seq: seq(number)?,
+        uid: Uid::new(uid)?,
+    })
+}
+
+impl Mailbox for View {
+    fn name(&self) -> &MailboxName {
+        &self.name
+    }
+
+    fn access(&self) -> Access {
+        self.access
+    }
+
+    fn status(&self) -> Status {
+        let count = |wanted: fn(Flags) -> bool| {
+            let counted = self
+                .shown
+                .iter()
+                .filter(|shown| wanted(shown.flags))
+                .count();
+            u32::try_from(counted).unwrap_or(u32::MAX)
+        };
+        Status {
+            messages: self.len(),
+            recent: count(|flags| flags.contains(Flags::RECENT)),
+            unseen: count(|flags| !flags.contains(Flags::SEEN)),
+            uid_next: self.uid_next,
+            uid_validity: self.uid_validity,
+            highest_modseq: None,
+        }
+    }
+
+    fn first_unseen(&self) -> Option<Seq> {
+        let unseen = self
+            .shown
+            .iter()
+            .position(|shown| !shown.flags.contains(Flags::SEEN))?;
+        seq(unseen + 1)
+    }
+
+    fn keywords(&self) -> &[Keyword] {
+        &self.keywords
+    }
+
+    fn accepts_new_keywords(&self) -> bool {
+        self.accepts_new_keywords
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.shown.len()).unwrap_or(u32::MAX)
+    }
+
+    fn uid(&self, seq: Seq) -> Option<Uid> {
+        Uid::new(self.get(seq)?.uid)
+    }
+
+    fn seq(&self, uid: Uid) -> Option<Seq> {
+        let position = self
+            .shown
+            .binary_search_by_key(&uid.get(), |shown| shown.uid)
+            .ok()?;
+        seq(position + 1)
+    }
+
+    fn seq_at_least(&self, uid: Uid) -> Option<Seq> {
+        let position = self.shown.partition_point(|shown| shown.uid < uid.get());
+        (position < self.shown.len())
+            .then(|| seq(position + 1))
+            .flatten()
+    }
+
+    fn flags(&self, seq: Seq) -> Option<FlagState> {
+        let shown = self.get(seq)?;
+        let mut keywords = KeywordSet::default();
+        for letter in shown.letters.iter() {
+            if let Some(&Some(bit)) = self.bits.get(letter) {
+                keywords.insert(bit);
+            }
+        }
+        Some(FlagState {
+            flags: shown.flags,
+            keywords,
+        })
+    }
+
+    fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
+        let maildir = Arc::clone(&self.maildir);
+        let mut state = maildir.state();
+        if self
+            .watch
+            .get()
+            .and_then(Option::as_ref)
+            .is_some_and(Watch::drain)
+        {
+            state.look_again();
+        }
+        maildir.update(&mut state)?;
+        if state.uid_validity != Some(self.uid_validity) {
+            return Err(Error::NotPossible {
+                why: "The mailbox was replaced by another one. Select it again.",
+            });
+        }
+        self.uid_next = uid_next(&state);
+        if self.generation == Some(state.generation) {
+            return Ok(Vec::new());
+        }
+        let changes = self.compare(&state, expunges);
+        if self.access == Access::ReadWrite {
+            let before = state.generation;
+            maildir.claim_new(&mut state)?;
+            // Moves from new/ to cur/ change nothing that a view shows, but \Recent for the others.
+            if self.generation == Some(before) {
+                self.generation = Some(state.generation);
+            }
+        }
+        Ok(changes)
+    }
+
+    fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {
+        let uid = self.get(seq).ok_or(Error::Expunged)?.uid;
+        Ok(Box::new(MaildirMail::new(Arc::clone(&self.maildir), uid)))
+    }
+
+    fn store_flags(&mut self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
+        self.must_write()?;
+        let result = self.maildir.store_flags(uids, change);
+        self.forget_own_events();
+        result
+    }
+
+    fn expunge(&mut self, within: Option<&UidSet>) -> Result<(), Error> {
+        self.must_write()?;
+        let all = UidSet::from_ranges([(Uid::MIN, Uid::MAX)]);
+        let result = self
+            .maildir
+            .remove(within.unwrap_or(&all), Removal::Deleted);
+        self.forget_own_events();
+        result
+    }
+
+    fn remove(&mut self, uids: &UidSet) -> Result<(), Error> {
+        self.must_write()?;
+        let result = self.maildir.remove(uids, Removal::All);
+        self.forget_own_events();
+        result
+    }
+
+    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
+        let watch = self.watch.get_or_init(|| Watch::new(self.maildir.place()));
+        watch.as_ref().map(AsFd::as_fd)
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl View {
+    fn must_write(&self) -> Result<(), Error> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(Error::NotPossible {
+                why: "Mailbox is read-only",
+            }),
+        }
+    }
+
+    /// Events of our own changes are no reason to scan.
+    fn forget_own_events(&self) {
+        if let Some(Some(watch)) = self.watch.get() {
+            watch.drain();
+        }
+    }
+}
