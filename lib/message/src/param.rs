@@ -143,13 +143,13 @@ fn joined(pieces: &[Piece]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((name, value))
 }
 
-/// RFC 2231 §4: percent signs for all that is not a token.
+/// RFC 2231 §4, as far as Dovecot goes: a percent sign must not look like an encoded byte.
 fn encode(out: &mut Vec<u8>, text: &[u8]) {
     for &byte in text {
-        if is_token(byte) && byte < 0x80 && !b"*'%".contains(&byte) {
-            out.push(byte);
+        if byte == b'%' {
+            out.extend_from_slice(b"%25");
         } else {
-            out.extend_from_slice(format!("%{byte:02x}").as_bytes());
+            out.push(byte);
         }
     }
 }

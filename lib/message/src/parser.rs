@@ -180,6 +180,7 @@ impl Parser {
             self.begin_part();
         } else {
             self.stage = Stage::Body;
+            self.tree.begin_text(&self.counter);
         }
         rest
     }

@@ -12,6 +12,8 @@ struct Open {
     header_start: Size,
     /// None as long as the header goes on.
     body_start: Option<Size>,
+    /// Where text begins: after the header, or after the boundary line that ended the latest child.
+    text_start: Option<Size>,
     /// The empty line after the header belongs to the boundary that follows at once.
     header_end: Option<Size>,
 }
@@ -43,6 +45,7 @@ impl Tree {
             part: self.parts.len(),
             header_start: counter.total(),
             body_start: None,
+            text_start: None,
             header_end: None,
         });
         self.parts.push(Part {
@@ -61,6 +64,7 @@ impl Tree {
         let depth = self.open.len().checked_sub(1)?;
         let open = self.open.last_mut()?;
         open.body_start = Some(counter.total());
+        open.text_start = open.body_start;
         let part = self.parts.get_mut(open.part)?;
         part.kind = described.kind;
         part.digest = described.digest;
@@ -83,17 +87,27 @@ impl Tree {
 
     /// A boundary line of the multipart at `depth` begins: what is deeper has ended before the line end before it.
     pub fn close_below(&mut self, depth: usize, counter: &Counter) {
+        if self.open.len() <= depth + 1 {
+            return;
+        }
         let (here, before) = (counter.total(), counter.before_line_end());
         let has_body = self
             .open
             .last()
-            .is_some_and(|open| open.body_start.is_some_and(|start| start != here));
+            .is_some_and(|open| open.text_start.is_some_and(|start| start != here));
         if !has_body {
             self.shorten_header(before, here);
         }
         let end = if has_body { before } else { here };
         while self.open.len() > depth + 1 {
             self.close(end);
+        }
+    }
+
+    /// The line of a closing boundary is complete: text follows.
+    pub fn begin_text(&mut self, counter: &Counter) {
+        if let Some(open) = self.open.last_mut() {
+            open.text_start = Some(counter.total());
         }
     }
 
