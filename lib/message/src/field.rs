@@ -162,8 +162,8 @@ impl Scanner {
     }
 }
 
-/// The value of a field as it is told: without its last line end, and without the CR of the others; white space after
-/// the colon is gone. Folding stays.
+/// The value of a field as it is told: without its last line end, and without the CR of the others. White space after
+/// the colon is gone; of a first line that is nothing else, only one byte. Folding stays.
 #[must_use]
 pub fn clean(raw: Vec<u8>) -> Vec<u8> {
     let mut value = raw;
@@ -173,11 +173,9 @@ pub fn clean(raw: Vec<u8>) -> Vec<u8> {
             value.pop();
         }
     }
-    let blank = value
-        .iter()
-        .take_while(|&&byte| byte == b' ' || byte == b'\t')
-        .count();
-    value.drain(..blank);
+    let blank = value.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    let nothing_else = value.get(blank..).is_none_or(|rest| rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n"));
+    value.drain(..if nothing_else { blank.min(1) } else { blank });
     let mut rest = value.as_slice();
     let mut clean = Vec::with_capacity(rest.len());
     while let Some(at) = memchr::memmem::find(rest, b"\r\n") {

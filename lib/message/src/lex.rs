@@ -149,18 +149,20 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `quoted-string` from its opening quote, then white space.
+    /// `quoted-string` from its opening quote, then white space. Of a broken one, what stands before its last
+    /// backslash or line end is told.
     pub fn quoted_string(&mut self, out: &mut Vec<u8>) -> Result {
         self.bump();
-        while let Some(byte) = self.bump() {
-            match byte {
+        loop {
+            let run = self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\n'));
+            let end = self.bump().ok_or(Broken)?;
+            out.extend_from_slice(run);
+            match end {
                 b'"' => return self.skip_space(),
-                b'\n' => {}
                 b'\\' => out.push(self.bump().ok_or(Broken)?),
-                _ => out.push(byte),
+                _ => {}
             }
         }
-        Err(Broken)
     }
 
     /// `domain-literal` from its opening bracket, backslashes included, then white space.

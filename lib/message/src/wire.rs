@@ -18,13 +18,10 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// [`string`] without the line ends of folding.
+/// [`string`] without the line ends of folding; a lone CR becomes a space.
 pub(crate) fn unfolded(out: &mut Vec<u8>, text: &[u8]) {
-    let text: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(|&byte| byte != b'\n' && byte != b'\r')
-        .collect();
+    let text = text.iter().filter(|&&byte| byte != b'\n');
+    let text: Vec<u8> = text.map(|&byte| if byte == b'\r' { b' ' } else { byte }).collect();
     string(out, &text);
 }
 
