@@ -30,6 +30,8 @@ struct Shared<Q, R> {
     path: PathBuf,
     hello: Box<dyn Fn() -> Vec<Q> + Send + Sync>,
     unasked: UnboundedSender<R>,
+    /// Held while a connection is made: nobody's message may come before hello.
+    connecting: tokio::sync::Mutex<()>,
     state: Mutex<State<R>>,
 }
 
@@ -64,6 +66,7 @@ impl<Q: Serialize + Send + Sync + 'static, R: Reply> Client<Q, R> {
             path,
             hello,
             unasked,
+            connecting: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
         });
         (Self { shared }, receiver)
@@ -77,6 +80,10 @@ impl<Q: Serialize + Send + Sync + 'static, R: Reply> Client<Q, R> {
         let channel = self.connection().await?;
         let (sender, replies) = unbounded_channel();
         let mut state = self.shared.state();
+        if !state.is_current(&channel) {
+            // It ended meanwhile: nobody reads it any more.
+            return Err(Error::Closed);
+        }
         let id = state.free_id();
         state.waiting.insert(id, sender);
         Ok(Exchange {
@@ -118,6 +125,7 @@ impl<Q: Serialize + Send + Sync + 'static, R: Reply> Client<Q, R> {
     }
 
     async fn connection(&self) -> Result<Arc<AsyncChannel>, Error> {
+        let _turn = self.shared.connecting.lock().await;
         if let Some(channel) = &self.shared.state().channel {
             return Ok(Arc::clone(channel));
         }
@@ -151,11 +159,7 @@ async fn read<Q, R: Reply>(shared: Arc<Shared<Q, R>>, channel: Arc<AsyncChannel>
         }
     }
     let mut state = shared.state();
-    if state
-        .channel
-        .as_ref()
-        .is_some_and(|current| Arc::ptr_eq(current, &channel))
-    {
+    if state.is_current(&channel) {
         state.channel = None;
         // Their receivers see the end.
         state.waiting.clear();
@@ -163,6 +167,12 @@ async fn read<Q, R: Reply>(shared: Arc<Shared<Q, R>>, channel: Arc<AsyncChannel>
 }
 
 impl<R> State<R> {
+    fn is_current(&self, channel: &Arc<AsyncChannel>) -> bool {
+        self.channel
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, channel))
+    }
+
     fn free_id(&mut self) -> u32 {
         loop {
             self.last_id = self.last_id.wrapping_add(1);
@@ -271,6 +281,30 @@ mod tests {
             reply.unwrap(),
             HandoffReply::Refused { id: 1, .. }
         ));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn many_who_ask_at_once_share_one_connection_and_hello_comes_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = AsyncListener::new(listener(&path)).unwrap();
+        let client = client(path);
+        let asking: Vec<_> = (0..100)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.tell(&Request::Hello { version: 7 }).await })
+            })
+            .collect();
+        let peer = listener.accept().await.unwrap();
+        for index in 0..=asking.len() {
+            let (Request::Hello { version }, _) = peer.recv().await.unwrap() else {
+                panic!("not a hello");
+            };
+            assert_eq!(version, if index == 0 { VERSION } else { 7 });
+        }
+        for asked in asking {
+            asked.await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]
