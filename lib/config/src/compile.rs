@@ -178,6 +178,9 @@ fn limits(config: &Config, service: &str) -> ServiceSettings {
         process_limit: or_general("process_limit", "default_process_limit"),
         process_min_avail: number("process_min_avail"),
         service_count: number("service_count"),
+        says_who_shares: ["client_limit", "service_count"]
+            .iter()
+            .any(|name| mine.values.contains_key(*name)),
         idle_kill: (idle_kill != u64::from(u32::MAX)).then_some(idle_kill),
         vsz_limit: (vsz_limit != 0).then_some(vsz_limit),
     }

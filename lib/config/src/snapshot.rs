@@ -64,6 +64,9 @@ pub struct ServiceSettings {
     pub process_min_avail: u64,
     /// Clients that a process serves before it ends; 0: any number.
     pub service_count: u64,
+    /// The administrator has set `client_limit` or `service_count`. Dovecot's defaults (one client per
+    /// mail process) are no decision; a manager then lets a user's sessions share a worker.
+    pub says_who_shares: bool,
     /// A process without clients ends after this many seconds; None: never.
     pub idle_kill: Option<u64>,
     /// Most address space, bytes; None: no limit.

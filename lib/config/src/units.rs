@@ -149,7 +149,7 @@ pub fn show_seconds(seconds: u64) -> String {
 
 /// As `doveconf` prints a time that counts milliseconds.
 pub fn show_millis(millis: u64) -> String {
-    if millis % 1_000 == 0 {
+    if millis.is_multiple_of(1_000) {
         show(millis / 1_000, &TIMES)
     } else {
         format!("{millis} msecs")
@@ -159,7 +159,7 @@ pub fn show_millis(millis: u64) -> String {
 fn show(value: u64, units: &[Unit]) -> String {
     let fits = units
         .iter()
-        .find(|(factor, _)| value != 0 && value % factor == 0);
+        .find(|(factor, _)| value != 0 && value.is_multiple_of(*factor));
     fits.map_or_else(
         || value.to_string(),
         |(factor, word)| format!("{} {word}", value / factor),

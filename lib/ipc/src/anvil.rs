@@ -88,11 +88,11 @@ pub enum Reply {
         /// The sessions.
         sessions: Vec<Session>,
     },
-    /// That many sessions were told to end.
+    /// These sessions were told to end; `Kick` is answered by several of these, the last one empty.
     Kicked {
         /// The request.
         id: u32,
-        /// How many, and whose.
+        /// Which.
         sessions: Vec<Session>,
     },
 }
