@@ -15,7 +15,9 @@
 mod child;
 mod handle;
 mod identity;
+mod census;
 mod manager;
+mod sessions;
 mod seccomp;
 mod stop;
 
@@ -23,5 +25,6 @@ pub mod worker;
 
 pub use handle::Ended;
 pub use identity::{IdentitySettings, Refused, identify};
-pub use manager::{Job, Limits, Manager, SubmitError};
+pub use manager::{Begun, Limits, Manager, Reserved, SubmitError};
+pub use sessions::{Spec, run_sessions};
 pub use stop::{Stop, StopReason};

@@ -32,13 +32,66 @@ pub struct Limits {
     pub idle_kill: Duration,
 }
 
-/// One session or one delivery.
-#[derive(Debug)]
-pub struct Job {
-    /// Names it; unique.
-    pub session: SessionId,
-    /// What the worker's code understands.
-    pub content: Vec<u8>,
+/// A place for one job in a worker. Dropped unused, it is free again.
+pub struct Reserved {
+    handle: Rc<Handle>,
+    session: Option<SessionId>,
+    done: oneshot::Receiver<Vec<u8>>,
+}
+
+impl Reserved {
+    /// The worker's process id.
+    #[must_use]
+    pub fn worker_pid(&self) -> u32 {
+        self.handle.pid.get()
+    }
+
+    /// Gives the job to the worker. The descriptors may be closed afterwards.
+    ///
+    /// # Errors
+    /// [`SubmitError::Ipc`]: the worker is gone, the job is nowhere.
+    pub async fn begin(
+        mut self,
+        content: Vec<u8>,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Begun, SubmitError> {
+        let Some(session) = self.session.clone() else {
+            return Err(SubmitError::Crashed);
+        };
+        self.handle
+            .channel
+            .send(&ToWorker::Job { session, content }, fds)
+            .await?;
+        // From here on its end is told by the worker, or by the worker's own end.
+        self.session = None;
+        let (_, never) = oneshot::channel();
+        Ok(Begun {
+            done: std::mem::replace(&mut self.done, never),
+        })
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            self.handle.unnote(session);
+        }
+    }
+}
+
+/// A job that a worker has. Dropped, it goes on.
+pub struct Begun {
+    done: oneshot::Receiver<Vec<u8>>,
+}
+
+impl Begun {
+    /// Waits for its end; what the worker says of it.
+    ///
+    /// # Errors
+    /// [`SubmitError::Crashed`]: nobody knows whether the job was done.
+    pub async fn done(self) -> Result<Vec<u8>, SubmitError> {
+        self.done.await.map_err(|_| SubmitError::Crashed)
+    }
 }
 
 /// Why a job found no worker.
@@ -132,57 +185,27 @@ impl Manager {
         Ok((user, handle.pid.get(), jobs))
     }
 
-    /// Gives a job to the user's worker; returns the worker's process id. The descriptors may be closed afterwards.
+    /// Finds the worker that will serve the user, and keeps a place in it for this job.
     ///
     /// # Errors
-    /// [`SubmitError`]; the job is nowhere then.
-    pub async fn submit(
+    /// [`SubmitError`].
+    pub async fn reserve(
         &self,
         identity: &Identity,
-        job: Job,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<u32, SubmitError> {
-        self.place(identity, job, fds, None).await
-    }
-
-    /// Gives a job to the user's worker and waits for its end.
-    ///
-    /// # Errors
-    /// [`SubmitError::Crashed`]: nobody knows whether the job was done.
-    pub async fn submit_and_wait(
-        &self,
-        identity: &Identity,
-        job: Job,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<Vec<u8>, SubmitError> {
+        session: &SessionId,
+    ) -> Result<Reserved, SubmitError> {
         let (waiter, done) = oneshot::channel();
-        self.place(identity, job, fds, Some(waiter)).await?;
-        done.await.map_err(|_| SubmitError::Crashed)
-    }
-
-    async fn place(
-        &self,
-        identity: &Identity,
-        job: Job,
-        fds: &[BorrowedFd<'_>],
-        waiter: Option<oneshot::Sender<Vec<u8>>>,
-    ) -> Result<u32, SubmitError> {
-        let handle = self.worker_for(identity, &job.session, waiter).await?;
-        match handle.settled().await {
-            Stage::Identified => {}
-            Stage::Failed(reason) => return Err(SubmitError::Worker(reason)),
-            Stage::Unidentified | Stage::Gone => return Err(SubmitError::Crashed),
-        }
-        let session = job.session.clone();
-        let message = ToWorker::Job {
-            session: job.session,
-            content: job.content,
+        let handle = self.worker_for(identity, session, waiter).await?;
+        let reserved = Reserved {
+            handle,
+            session: Some(session.clone()),
+            done,
         };
-        if let Err(error) = handle.channel.send(&message, fds).await {
-            handle.unnote(&session);
-            return Err(error.into());
+        match reserved.handle.settled().await {
+            Stage::Identified => Ok(reserved),
+            Stage::Failed(reason) => Err(SubmitError::Worker(reason)),
+            Stage::Unidentified | Stage::Gone => Err(SubmitError::Crashed),
         }
-        Ok(handle.pid.get())
     }
 
     /// The user's worker, with the job noted in it.
@@ -190,14 +213,14 @@ impl Manager {
         &self,
         identity: &Identity,
         session: &SessionId,
-        waiter: Option<oneshot::Sender<Vec<u8>>>,
+        waiter: oneshot::Sender<Vec<u8>>,
     ) -> Result<Rc<Handle>, SubmitError> {
         if let Some(handle) = self.state.borrow_mut().current(&identity.user) {
-            handle.note(session.clone(), waiter);
+            handle.note(session.clone(), Some(waiter));
             return Ok(handle);
         }
         let handle = self.unidentified()?;
-        handle.note(session.clone(), waiter);
+        handle.note(session.clone(), Some(waiter));
         self.state
             .borrow_mut()
             .users

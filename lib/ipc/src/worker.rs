@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::{SessionId, Username};
 
 /// From the manager to a worker.
@@ -80,4 +81,36 @@ pub struct Identity {
     pub mail: Option<String>,
     /// Other userdb fields: settings overridden for this user.
     pub fields: Vec<(String, String)>,
+}
+
+/// What a job is where clients are handed over: one session, with the client's descriptor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientSession {
+    /// The client's connection.
+    pub facts: Facts,
+    /// The tag of the client's command, which the worker answers.
+    pub tag: String,
+    /// What the client had sent beyond that command.
+    pub unread: Vec<u8>,
+}
+
+impl ClientSession {
+    /// As the content of a job.
+    ///
+    /// # Errors
+    /// It does not fit into a record.
+    pub fn encode(&self) -> Result<Vec<u8>, crate::Error> {
+        crate::channel::encode(self)
+    }
+
+    /// From the content of a job.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn decode(content: &[u8]) -> Result<Self, crate::Error> {
+        postcard::from_bytes(content).map_err(|e| crate::Error::Malformed {
+            expected: "ClientSession",
+            reason: e.to_string(),
+        })
+    }
 }

@@ -1,12 +1,11 @@
 //! What all clients of a login process share.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::Snapshot;
+use config::{PerConnection, Snapshot};
 use ipc::facts::{Facts, Protocol};
 use ipc::{Client, VERSION, handoff, login_auth};
 use service::journal::id;
@@ -26,8 +25,7 @@ const AUTH_PATIENCE: Duration = Duration::from_secs(20);
 pub struct Shared {
     pub(crate) name: &'static str,
     pub(crate) protocol: Protocol,
-    snapshot: RefCell<Snapshot>,
-    compiled: RefCell<HashMap<Vec<usize>, Rc<Compiled>>>,
+    settings: PerConnection<Compiled, anyhow::Error>,
     mechs: RefCell<Vec<String>>,
     pub(crate) auth: Client<login_auth::Request, login_auth::Reply>,
     pub(crate) manager: Client<handoff::Request, handoff::Reply>,
@@ -63,8 +61,7 @@ impl Shared {
         let shared = Rc::new(Self {
             name,
             protocol,
-            snapshot: RefCell::new(snapshot),
-            compiled: RefCell::default(),
+            settings: PerConnection::new(snapshot, compile),
             mechs: RefCell::new(mechs),
             auth,
             manager,
@@ -93,30 +90,18 @@ impl Shared {
     /// # Errors
     /// The certificate or another setting cannot be used; the old snapshot stays.
     pub(crate) fn reload(&self, snapshot: Snapshot) -> anyhow::Result<()> {
-        compile(&snapshot, &config::Facts::of_protocol(self.protocol.name()))?;
-        self.snapshot.replace(snapshot);
-        self.compiled.borrow_mut().clear();
-        Ok(())
+        self.settings
+            .replace(snapshot, &config::Facts::of_protocol(self.protocol.name()))
     }
 
     /// What counts for this connection.
     pub(crate) fn settings_for(&self, facts: &Facts) -> anyhow::Result<Rc<Compiled>> {
-        let snapshot = self.snapshot.borrow();
-        let conditions = config::Facts {
+        self.settings.get(&config::Facts {
             protocol: self.protocol.name(),
             local_ip: Some(facts.local.ip()),
             remote_ip: Some(facts.remote.ip()),
             local_name: None,
-        };
-        let matching = snapshot.matching(&conditions);
-        if let Some(compiled) = self.compiled.borrow().get(&matching) {
-            return Ok(Rc::clone(compiled));
-        }
-        let compiled = Rc::new(compile(&snapshot, &conditions)?);
-        self.compiled
-            .borrow_mut()
-            .insert(matching, Rc::clone(&compiled));
-        Ok(compiled)
+        })
     }
 }
 

@@ -1,0 +1,482 @@
+//! A manager of sessions: takes clients from login, asks auth whose they are, routes them to workers.
+//!
+//! Identity comes from auth alone. What login says of a client is compared with what the kernel
+//! says of the descriptor, and with what auth was told.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use config::{PerConnection, Snapshot};
+use ipc::auth_master::{self, MailUser};
+use ipc::facts::{Facts, Protocol, Transport};
+use ipc::handoff::{Refusal, Reply, Request};
+use ipc::worker::ClientSession;
+use ipc::{AsyncChannel, AsyncListener, Client, SessionId, Token, VERSION, anvil};
+use rustix::net::sockopt::socket_domain;
+use rustix::net::{AddressFamily, getpeername};
+use serde::Deserialize;
+use service::journal::id;
+use service::{Control, Rights, Service, Signal, Started};
+use sys::inherited::Inherited;
+use sys::peer::{self, Peer};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::census::Census;
+use crate::handle::Ended;
+use crate::{IdentitySettings, Limits, Manager, SubmitError, identify};
+
+/// Where managers reach auth.
+const AUTH_SOCKET: &str = "/run/culver/auth/master";
+/// How often the status line is brought up to date.
+const STATUS_PERIOD: Duration = Duration::from_secs(10);
+
+/// What differs between the managers of protocols.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// What its clients speak.
+    pub protocol: Protocol,
+    /// Name of the hand-off socket.
+    pub socket: &'static str,
+    /// The user that login processes of this protocol run as.
+    pub login_user: &'static str,
+}
+
+#[derive(Debug, Deserialize)]
+struct Settings {
+    #[serde(flatten)]
+    identity: IdentitySettings,
+    mail_max_userip_connections: u32,
+}
+
+/// Runs a manager of sessions from start to end.
+///
+/// # Errors
+/// It cannot start; the reason is for the administrator.
+pub fn run_sessions(mut service: Service<Started>, spec: Spec) -> anyhow::Result<()> {
+    let name = service.name();
+    let listener = service.take_listener(spec.socket)?;
+    let stored = service.take_stored();
+    let snapshot = Snapshot::load(name)?;
+    let service = service.confine(&Rights::Manager)?;
+    service.serve(async move |control| {
+        let (sessions, ended, unasked) = Sessions::new(name, spec, snapshot)?;
+        sessions.resume(stored).await;
+        sessions.manager.run();
+        sessions
+            .serve(AsyncListener::new(listener)?, control, ended, unasked)
+            .await
+    })
+}
+
+struct Sessions {
+    name: &'static str,
+    spec: Spec,
+    settings: PerConnection<Settings, config::Error>,
+    manager: Manager,
+    auth: Client<auth_master::Request, auth_master::Reply>,
+    census: Census,
+}
+
+type New = (
+    Rc<Sessions>,
+    UnboundedReceiver<Ended>,
+    UnboundedReceiver<anvil::Reply>,
+);
+
+impl Sessions {
+    fn new(name: &'static str, spec: Spec, snapshot: Snapshot) -> anyhow::Result<New> {
+        let (manager, ended) = Manager::new(name, limits(&snapshot));
+        let hello = || vec![auth_master::Request::Hello { version: VERSION }];
+        let (auth, _) = Client::new(PathBuf::from(AUTH_SOCKET), hello);
+        let (census, unasked) = Census::new(name, spec.protocol);
+        let settings = PerConnection::new(snapshot, |snapshot, facts| snapshot.settings(facts));
+        settings.get(&config::Facts::of_protocol(spec.protocol.name()))?;
+        Ok((
+            Rc::new(Self {
+                name,
+                spec,
+                settings,
+                manager,
+                auth,
+                census,
+            }),
+            ended,
+            unasked,
+        ))
+    }
+
+    /// Takes over workers of an earlier manager, with their sessions.
+    async fn resume(&self, stored: Vec<Inherited>) {
+        for Inherited { name, fd } in stored {
+            if name != "worker" {
+                continue;
+            }
+            match self.manager.resume(fd).await {
+                Ok((Some(user), worker_pid, jobs)) => {
+                    for (session, content) in jobs {
+                        let Ok(client) = ClientSession::decode(&content) else {
+                            continue;
+                        };
+                        self.census.resume(anvil::Session {
+                            session,
+                            user: user.clone(),
+                            protocol: self.spec.protocol,
+                            remote: client.facts.remote.ip(),
+                            worker_pid,
+                        });
+                    }
+                }
+                // It served nobody, or has gone meanwhile.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        self.census.connect().await;
+    }
+
+    async fn serve(
+        self: Rc<Self>,
+        listener: AsyncListener,
+        mut control: Control,
+        mut ended: UnboundedReceiver<Ended>,
+        mut unasked: UnboundedReceiver<anvil::Reply>,
+    ) -> anyhow::Result<()> {
+        control.ready();
+        let mut ticks = tokio::time::interval(STATUS_PERIOD);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(channel) => Rc::clone(&self).greet(channel),
+                    Err(error) => {
+                        tracing::warn!(message_id = id::LIMIT_REACHED, "{}: Warning: {error}", self.name);
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                Some(ended) = ended.recv() => self.census.leave(&ended.session).await,
+                Some(reply) = unasked.recv() => if let anvil::Reply::EndSession { session } = reply {
+                    self.manager.kick(&session).await;
+                },
+                signal = control.next() => match signal {
+                    Signal::Reload => control.reloaded(&self.reload()),
+                    Signal::Drain => break,
+                },
+                _ = ticks.tick() => {
+                    let (sessions, workers) = self.manager.load();
+                    control.status(&format!("{sessions} sessions in {workers} workers"));
+                }
+            }
+        }
+        drop(listener);
+        self.manager.drain().await;
+        Ok(())
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        let snapshot = Snapshot::load(self.name)?;
+        let limits = limits(&snapshot);
+        self.settings.replace(
+            snapshot,
+            &config::Facts::of_protocol(self.spec.protocol.name()),
+        )?;
+        self.manager.reload(limits);
+        Ok(())
+    }
+
+    /// Serves one login process, if it is one.
+    fn greet(self: Rc<Self>, channel: AsyncChannel) {
+        let expected = self.settings.snapshot().peer_uid(self.spec.login_user);
+        let peer = match channel.peer() {
+            Ok(peer) if Some(peer.uid) == expected => peer,
+            Ok(peer) => return self.refuse_peer(peer, "is no login process"),
+            // It has gone already.
+            Err(_) => return,
+        };
+        tokio::task::spawn_local(async move {
+            let channel = Rc::new(channel);
+            match channel.recv::<Request>().await {
+                Ok((Request::Hello { version }, _))
+                    if ipc::Error::check_version(version).is_ok() => {}
+                Err(ipc::Error::Closed) => return,
+                _ => return self.refuse_peer(peer, "did not begin with a greeting of our version"),
+            }
+            if channel
+                .send(&Reply::Hello { version: VERSION }, &[])
+                .await
+                .is_err()
+            {
+                return;
+            }
+            loop {
+                match channel.recv::<Request>().await {
+                    Ok((
+                        Request::Handoff {
+                            id,
+                            token,
+                            facts,
+                            tag,
+                            unread,
+                        },
+                        fds,
+                    )) => {
+                        let handoff = Handoff {
+                            id,
+                            facts,
+                            session: (tag, unread),
+                            peer,
+                        };
+                        if !Rc::clone(&self).take(Rc::clone(&channel), handoff, token, fds) {
+                            return self
+                                .refuse_peer(peer, "sent a hand-off without one descriptor");
+                        }
+                    }
+                    Err(ipc::Error::Closed) => return,
+                    Ok(_) => return self.refuse_peer(peer, "broke the protocol"),
+                    Err(error) => return self.refuse_peer(peer, &error.to_string()),
+                }
+            }
+        });
+    }
+
+    fn refuse_peer(&self, peer: Peer, what: &str) {
+        tracing::error!(
+            message_id = id::PEER_REFUSED,
+            "{}: Error: process {} of uid {} {what}: connection refused",
+            self.name,
+            peer.pid,
+            peer.uid
+        );
+    }
+
+    /// Begins to serve a hand-off. False: that was none.
+    fn take(
+        self: Rc<Self>,
+        channel: Rc<AsyncChannel>,
+        handoff: Handoff,
+        token: Token,
+        mut fds: Vec<OwnedFd>,
+    ) -> bool {
+        let (Some(client), true) = (fds.pop(), fds.is_empty()) else {
+            return false;
+        };
+        tokio::task::spawn_local(async move {
+            let id = handoff.id;
+            let reply = match self.place(handoff, token, client).await {
+                Ok(worker_pid) => Reply::Accepted { id, worker_pid },
+                Err(why) => Reply::Refused { id, why },
+            };
+            // A login process that has gone needs no answer.
+            let _ = channel.send(&reply, &[]).await;
+        });
+        true
+    }
+
+    /// The whole way of one client to its worker.
+    async fn place(&self, handoff: Handoff, token: Token, client: OwnedFd) -> Result<u32, Refusal> {
+        if !is_what_it_seems(&client, &handoff.facts) {
+            self.log_refused(&handoff, "the descriptor is not that client's");
+            return Err(Refusal::BadToken);
+        }
+        let user = self.redeem(&handoff, token, &client).await?;
+        let facts = &handoff.facts;
+        let settings = self.settings.get(&config::Facts {
+            protocol: self.spec.protocol.name(),
+            local_ip: Some(facts.local.ip()),
+            remote_ip: Some(facts.remote.ip()),
+            local_name: None,
+        });
+        let settings = settings.map_err(|error| self.misconfigured(&handoff, &user, &error))?;
+        let identity = identify(&user, &settings.identity)
+            .map_err(|error| self.misconfigured(&handoff, &user, &error))?;
+        let session = &facts.session;
+        let reserved = self.manager.reserve(&identity, session).await;
+        let reserved = reserved.map_err(|error| self.no_worker(&handoff, &user, &error))?;
+        let worker_pid = reserved.worker_pid();
+        let counted = anvil::Session {
+            session: session.clone(),
+            user: user.name.clone(),
+            protocol: self.spec.protocol,
+            remote: facts.remote.ip(),
+            worker_pid,
+        };
+        if !self
+            .census
+            .enter(counted, settings.mail_max_userip_connections)
+            .await
+        {
+            self.log_limit(&handoff, &user, settings.mail_max_userip_connections);
+            return Err(Refusal::TooManyConnections);
+        }
+        let (tag, unread) = handoff.session.clone();
+        let content = ClientSession {
+            facts: facts.clone(),
+            tag,
+            unread,
+        }
+        .encode();
+        let content = content.map_err(|error| self.no_worker(&handoff, &user, &error.into()))?;
+        if let Err(error) = reserved.begin(content, &[client.as_fd()]).await {
+            self.census.leave(session).await;
+            return Err(self.no_worker(&handoff, &user, &error));
+        }
+        Ok(worker_pid)
+    }
+
+    /// Asks auth whose token it is.
+    async fn redeem(
+        &self,
+        handoff: &Handoff,
+        token: Token,
+        client: &OwnedFd,
+    ) -> Result<MailUser, Refusal> {
+        let Ok(cookie) = peer::socket_cookie(client) else {
+            return Err(Refusal::Unavailable);
+        };
+        let ask = |id| auth_master::Request::Redeem {
+            id,
+            token,
+            cookie,
+            facts: handoff.facts.clone(),
+            login_pid: handoff.peer.pid,
+        };
+        match self.auth.call(ask, &[]).await {
+            Ok(auth_master::Reply::User { user, .. }) => Ok(user),
+            Ok(auth_master::Reply::Refused { why, .. }) => Err(self.not_redeemed(handoff, why)),
+            Ok(_) => {
+                self.log_refused(handoff, "auth gave an answer of another kind");
+                Err(Refusal::Unavailable)
+            }
+            Err(error) => {
+                self.log_refused(handoff, &format!("auth: {error}"));
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+
+    fn not_redeemed(&self, handoff: &Handoff, why: auth_master::Refusal) -> Refusal {
+        use auth_master::Refusal as Why;
+        let (text, refusal) = match why {
+            Why::UnknownToken => ("the token is unknown or was used before", Refusal::BadToken),
+            Why::ExpiredToken => ("the token has expired", Refusal::BadToken),
+            Why::ForeignToken => ("the token belongs to another connection", Refusal::BadToken),
+            Why::UnknownUser => ("userdb does not know the user", Refusal::Misconfigured),
+            Why::Credentials | Why::Unavailable => ("auth is out of order", Refusal::Unavailable),
+        };
+        self.log_refused(handoff, text);
+        refusal
+    }
+
+    fn log_refused(&self, handoff: &Handoff, why: &str) {
+        tracing::error!(
+            message_id = id::HANDOFF_REFUSED,
+            culver_session = handoff.facts.session.as_str(),
+            culver_remote_ip = %handoff.facts.remote.ip(),
+            "{}: Error: hand-off from process {} refused: {why}: rip={}, session=<{}>",
+            self.name,
+            handoff.peer.pid,
+            handoff.facts.remote.ip(),
+            handoff.facts.session
+        );
+    }
+
+    fn misconfigured(
+        &self,
+        handoff: &Handoff,
+        user: &MailUser,
+        error: &dyn std::fmt::Display,
+    ) -> Refusal {
+        self.log_user(id::USER_REFUSED, &handoff.facts.session, user, error);
+        Refusal::Misconfigured
+    }
+
+    fn no_worker(&self, handoff: &Handoff, user: &MailUser, error: &SubmitError) -> Refusal {
+        let event = match error {
+            SubmitError::Limit(_) => id::LIMIT_REACHED,
+            _ => id::WORKER_FAILED,
+        };
+        self.log_user(event, &handoff.facts.session, user, error);
+        Refusal::Unavailable
+    }
+
+    fn log_user(
+        &self,
+        event: &str,
+        session: &SessionId,
+        user: &MailUser,
+        error: &dyn std::fmt::Display,
+    ) {
+        tracing::error!(
+            message_id = event,
+            culver_user = user.name.as_str(),
+            culver_session = session.as_str(),
+            "{}({})<{session}>: Error: {error}",
+            self.name,
+            user.name
+        );
+    }
+
+    fn log_limit(&self, handoff: &Handoff, user: &MailUser, limit: u32) {
+        tracing::info!(
+            message_id = id::TOO_MANY_CONNECTIONS,
+            culver_user = user.name.as_str(),
+            culver_session = handoff.facts.session.as_str(),
+            culver_remote_ip = %handoff.facts.remote.ip(),
+            "{}({})<{}>: Maximum number of connections from user+IP exceeded \
+             (mail_max_userip_connections={limit}), rip={}",
+            self.name,
+            user.name,
+            handoff.facts.session,
+            handoff.facts.remote.ip()
+        );
+    }
+}
+
+/// One hand-off on its way.
+struct Handoff {
+    id: u32,
+    facts: Facts,
+    /// Tag and unread input.
+    session: (String, Vec<u8>),
+    peer: Peer,
+}
+
+fn limits(snapshot: &Snapshot) -> Limits {
+    let set = snapshot.limits();
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    // Unless the administrator decides otherwise, a user's sessions share a worker, which stays.
+    let (client_limit, service_count) = match set.says_who_shares {
+        true => (number(set.client_limit), number(set.service_count)),
+        false => (usize::MAX, 0),
+    };
+    Limits {
+        client_limit,
+        process_limit: number(set.process_limit),
+        process_min_avail: number(set.process_min_avail).max(SPARE),
+        service_count,
+        idle_kill: Duration::from_secs(set.idle_kill.unwrap_or(u64::from(u32::MAX))),
+    }
+}
+
+/// Unidentified workers that are ready in any case: a login should not wait for a new process.
+const SPARE: usize = 2;
+
+/// Is the descriptor what login says: in the clear the client's own socket, with TLS a local one?
+/// A client that has gone has no address any more, which proves nothing against login.
+fn is_what_it_seems(client: &OwnedFd, facts: &Facts) -> bool {
+    let Ok(domain) = socket_domain(client) else {
+        return false;
+    };
+    match facts.transport {
+        Transport::Tls => domain == AddressFamily::UNIX,
+        Transport::Plain if domain == AddressFamily::UNIX => false,
+        Transport::Plain => match getpeername(client).ok().flatten().map(SocketAddr::try_from) {
+            Some(Ok(address)) => {
+                address.ip().to_canonical() == facts.remote.ip()
+                    && address.port() == facts.remote.port()
+            }
+            Some(Err(_)) => false,
+            None => true,
+        },
+    }
+}
