@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn as_dovecot_writes_them() {
-        let settings = testing::settings();
+        let settings = testing::settings("");
         let expected = "Return-Path: <a@b>\r\nDelivered-To: demo\r\n\
             Received: from mx.example ([127.0.0.1])\r\n\tby host.example with LMTP\r\n\tid abc\r\n\t(envelope-from <a@b>)\r\n\
             \tfor <demo>; Thu, 01 Feb 2024 03:04:05 +0100\r\n";
@@ -106,14 +106,15 @@ mod tests {
 
     #[test]
     fn settings_decide_which_address_is_shown() {
-        let mut settings = testing::settings();
-        settings.lmtp_add_received_header = false;
-        settings.lmtp_hdr_delivery_address = DeliveryAddress::Original;
+        let none =
+            testing::settings("lmtp_hdr_delivery_address = none\nlmtp_add_received_header = no");
+        assert_eq!(lines(&none, None), "Return-Path: <a@b>\r\n");
+        let original = testing::settings(
+            "lmtp_hdr_delivery_address = original\nlmtp_add_received_header = no",
+        );
         assert_eq!(
-            lines(&settings, None),
+            lines(&original, None),
             "Return-Path: <a@b>\r\nDelivered-To: x@y\r\n"
         );
-        settings.lmtp_hdr_delivery_address = DeliveryAddress::None;
-        assert_eq!(lines(&settings, None), "Return-Path: <a@b>\r\n");
     }
 }

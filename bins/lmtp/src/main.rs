@@ -8,7 +8,6 @@
 mod connection;
 mod deliveries;
 mod headers;
-mod request;
 mod server;
 mod session;
 mod settings;
@@ -21,4 +20,41 @@ mod tests;
 mod transaction;
 mod users;
 
-fn main() {}
+use std::process::ExitCode;
+
+use config::{Facts, Snapshot};
+use service::{Rights, Service, Started};
+
+use crate::deliveries::Deliveries;
+use crate::server::Listener;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::users::Users;
+
+fn main() -> ExitCode {
+    service::start("lmtp", run)
+}
+
+fn run(mut service: Service<Started>) -> anyhow::Result<()> {
+    let (inet, unix) = (
+        service.take_listeners("lmtp-inet"),
+        service.take_listeners("lmtp"),
+    );
+    let snapshot = Snapshot::load("lmtp")?;
+    let _: Settings = snapshot.settings(&Facts::of_protocol("lmtp"))?;
+    let limits = snapshot.limits();
+    let limit = limits
+        .client_limit
+        .saturating_mul(limits.process_limit)
+        .clamp(1, 10_000);
+    service.confine(&Rights::Files)?.serve(async |control| {
+        let users = Users::new(users::SOCKET.into());
+        let shared = Shared::new(snapshot, users, Deliveries::new(deliveries::SOCKET.into()));
+        let inet = inet.into_iter().map(Listener::inet);
+        let listeners = inet
+            .chain(unix.into_iter().map(Listener::unix))
+            .collect::<Result<_, _>>()?;
+        server::run(listeners, shared, u32::try_from(limit)?, control).await;
+        Ok(())
+    })
+}

@@ -5,18 +5,19 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::Snapshot;
 use ipc::SessionId;
+use service::journal::id;
 use service::{Control, Signal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
 use crate::session::Session;
 use crate::shared::Shared;
 
-/// Most clients at a time; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 1000;
 /// How long messages under way may take when the service has to end.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long to wait when the kernel has no room for another connection.
@@ -52,43 +53,38 @@ impl Listener {
     }
 }
 
-/// Serves clients until the service has to end; `reload` is called for new settings.
-pub async fn run(
-    listeners: Vec<Listener>,
-    shared: &Arc<Shared>,
-    mut control: Control,
-    mut reload: impl FnMut(&Control),
-) {
+/// Serves clients until the service has to end: at most `limit` at a time, more wait in the kernel's queue.
+pub async fn run(listeners: Vec<Listener>, shared: Arc<Shared>, limit: u32, mut control: Control) {
     let (drain, draining) = watch::channel(false);
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(
+        usize::try_from(limit).unwrap_or(Semaphore::MAX_PERMITS),
+    ));
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            tokio::spawn(accept(
+            accept(
                 listener,
-                Arc::clone(shared),
+                Arc::clone(&shared),
                 Arc::clone(&slots),
                 draining.clone(),
-            ))
+            )
         })
+        .map(tokio::spawn)
         .collect();
     control.ready();
     while control.next().await == Signal::Reload {
-        reload(&control);
+        let outcome = Snapshot::load("lmtp").and_then(|snapshot| shared.reload(snapshot));
+        control.reloaded(&outcome);
     }
-    for task in &accepting {
-        task.abort();
-    }
+    accepting.iter().for_each(JoinHandle::abort);
     // Fails only if no connection is left to be told.
     let _ = drain.send(true);
-    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-    if tokio::time::timeout(DRAIN, slots.acquire_many(all))
+    if tokio::time::timeout(DRAIN, slots.acquire_many(limit))
         .await
         .is_err()
     {
-        let left = MAX_CONNECTIONS.saturating_sub(slots.available_permits());
         tracing::warn!(
-            "lmtp: Warning: {left} connections did not end in time; their senders will try again"
+            "lmtp: Warning: some connections did not end in time; their senders will try again"
         );
     }
 }
@@ -112,15 +108,19 @@ async fn accept(
             Listener::Inet(listener) => listener.accept().await.map(|(stream, remote)| {
                 // Replies are small and somebody waits for each.
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(client.serve(stream, Some(remote)))
+                let local = stream.local_addr().ok().map(plain);
+                tokio::spawn(client.serve(stream, local, Some(plain(remote))))
             }),
             Listener::Unix(listener) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| tokio::spawn(client.serve(stream, None))),
+                .map(|(stream, _)| tokio::spawn(client.serve(stream, None, None))),
         };
         if let Err(error) = accepted {
-            tracing::error!("lmtp: Error: accept failed: {error}");
+            tracing::error!(
+                message_id = id::LIMIT_REACHED,
+                "lmtp: Error: accept failed: {error}"
+            );
             tokio::time::sleep(NO_ROOM).await;
         }
     }
@@ -133,21 +133,48 @@ struct Client {
 }
 
 impl Client {
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin, remote: Option<SocketAddr>) {
-        let Ok(id) = SessionId::random() else { return };
-        let remote = remote.map(|address| address.ip().to_canonical());
-        let name = remote.map_or_else(|| "local".to_owned(), |address: IpAddr| address.to_string());
-        let pid = std::process::id();
-        tracing::info!(culver_session = %id, culver_remote_ip = %name, "lmtp({pid}): Connect from {name}");
-        let session = Session::new(self.shared, id.clone(), remote);
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        local: Option<IpAddr>,
+        remote: Option<IpAddr>,
+    ) {
+        let name = remote.map_or_else(|| "local".to_owned(), |address| address.to_string());
+        let session = match self.session(local, remote) {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::error!(message_id = id::CONFIG_BROKEN, "lmtp: Error: {error:#}");
+                return;
+            }
+        };
+        let (pid, session_id) = (std::process::id(), session.id.to_string());
+        tracing::info!(
+            culver_session = session_id.as_str(),
+            culver_remote_ip = name.as_str(),
+            "lmtp({pid}): Connect from {name}"
+        );
         let (reason, state) = Connection::new(stream, session, self.draining)
             .serve()
             .await;
         tracing::info!(
-            culver_session = %id,
-            culver_remote_ip = %name,
+            culver_session = session_id.as_str(),
+            culver_remote_ip = name.as_str(),
             "lmtp({pid}): Disconnect from {name}: {reason} (state={state})"
         );
         drop(self.slot);
     }
+
+    fn session(&self, local: Option<IpAddr>, remote: Option<IpAddr>) -> anyhow::Result<Session> {
+        let settings = self.shared.settings(local, remote)?;
+        Ok(Session::new(
+            Arc::clone(&self.shared),
+            settings,
+            SessionId::random()?,
+            remote,
+        ))
+    }
+}
+
+fn plain(address: SocketAddr) -> IpAddr {
+    address.ip().to_canonical()
 }

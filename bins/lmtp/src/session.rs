@@ -44,8 +44,13 @@ pub enum Next {
 
 impl Session {
     /// A client at `remote` (`None`: on this host, over a unix socket) has connected.
-    pub fn new(shared: Arc<Shared>, id: SessionId, remote: Option<IpAddr>) -> Self {
-        let settings = shared.settings();
+    pub fn new(
+        shared: Arc<Shared>,
+        settings: Settings,
+        id: SessionId,
+        remote: Option<IpAddr>,
+    ) -> Self {
+        let settings = Arc::new(settings);
         Self {
             shared,
             settings,
@@ -224,7 +229,8 @@ impl Session {
         );
         let (client, remote) = (self.client.clone(), self.remote);
         let settings = Arc::clone(&self.settings);
-        transaction.deliver(message, &self.shared, move |recipient| {
+        let replying = Arc::clone(&self.settings);
+        transaction.deliver(message, &self.shared, replying, move |recipient| {
             let trace = Trace {
                 client: client.as_ref(),
                 remote,

@@ -1,8 +1,10 @@
 //! What all connections of the process share.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use config::{Facts, Snapshot};
 use ipc::Username;
 
 use crate::deliveries::Deliveries;
@@ -11,7 +13,7 @@ use crate::users::Users;
 
 /// Settings and the other services.
 pub struct Shared {
-    settings: RwLock<Arc<Settings>>,
+    snapshot: RwLock<Arc<Snapshot>>,
     /// auth.
     pub users: Users,
     /// deliver.
@@ -22,26 +24,43 @@ pub struct Shared {
 
 impl Shared {
     /// For one process.
-    pub fn new(settings: Settings, users: Users, deliveries: Deliveries) -> Arc<Self> {
+    pub fn new(snapshot: Snapshot, users: Users, deliveries: Deliveries) -> Arc<Self> {
         Arc::new(Self {
-            settings: RwLock::new(Arc::new(settings)),
+            snapshot: RwLock::new(Arc::new(snapshot)),
             users,
             deliveries,
             in_flight: Mutex::default(),
         })
     }
 
-    /// The settings for a new connection.
-    pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    /// The settings for a connection from `remote` to `local`; `None`: over a unix socket.
+    ///
+    /// # Errors
+    /// The configuration has a value that is none for its setting.
+    pub fn settings(
+        &self,
+        local: Option<IpAddr>,
+        remote: Option<IpAddr>,
+    ) -> Result<Settings, config::Error> {
+        let snapshot = Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner));
+        snapshot.settings(&Facts {
+            local_ip: local,
+            remote_ip: remote,
+            ..Facts::of_protocol("lmtp")
+        })
     }
 
-    /// New settings for connections to come.
-    pub fn reload(&self, settings: Settings) {
+    /// The configuration for connections to come, if it can be used.
+    ///
+    /// # Errors
+    /// It cannot; nothing has changed.
+    pub fn reload(&self, snapshot: Snapshot) -> Result<(), config::Error> {
+        let _: Settings = snapshot.settings(&Facts::of_protocol("lmtp"))?;
         *self
-            .settings
+            .snapshot
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        Ok(())
     }
 
     /// Counts one more recipient that is `user`, unless `limit` (0: none) are in flight already.

@@ -23,7 +23,6 @@ pub struct Spool {
     /// Bytes that are not in the file.
     buffer: Vec<u8>,
     file: Option<Spooled>,
-    size: u64,
     failure: Option<io::Error>,
 }
 
@@ -41,22 +40,13 @@ impl Spool {
             directory: directory.to_owned(),
             buffer: Vec::new(),
             file: None,
-            size: 0,
             failure: None,
         }
-    }
-
-    /// Bytes taken so far, those that found no room included.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// Adds `bytes`. A failure is kept for [`Spool::finish`], and what follows it costs nothing: the
     /// client must be heard out anyway.
     pub async fn append(&mut self, bytes: &[u8]) {
-        self.size = self
-            .size
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.failure.is_some() {
             return;
         }
@@ -162,7 +152,6 @@ mod tests {
             spool.append(piece).await;
             assert!(spool.buffer.capacity() < 4 * IN_MEMORY);
         }
-        assert_eq!(spool.size(), u64::try_from(size).unwrap());
         let file = File::from(spool.finish().await.unwrap());
         let mut read = vec![0; size + 1];
         assert_eq!(file.read_at(&mut read, 0).unwrap_or(0), size);
@@ -191,7 +180,6 @@ mod tests {
         for _ in 0..100 {
             spool.append(&[b'x'; 64 * 1024]).await;
         }
-        assert_eq!(spool.size(), 100 * 64 * 1024);
         assert_eq!(spool.buffer.capacity(), 0);
         assert_eq!(
             spool.finish().await.unwrap_err().kind(),

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use config::{Facts, Snapshot};
 use ipc::auth_master::{MailUser, Refusal};
 use ipc::deliver::{Delivery, Failure};
 use ipc::{AsyncChannel, AsyncListener, SessionId, Username, auth_master, deliver};
@@ -18,23 +19,23 @@ use tokio::task::JoinHandle;
 use crate::connection::{Connection, Reason};
 use crate::deliveries::Deliveries;
 use crate::session::Session;
-use crate::settings::{DeliveryAddress, Settings};
+use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::users::Users;
 
-/// Defaults, on a host with a name.
-pub fn settings() -> Settings {
-    Settings {
-        hostname: "host.example".to_owned(),
-        login_greeting: "Culver ready.".to_owned(),
-        recipient_delimiter: "+".to_owned(),
-        lmtp_add_received_header: true,
-        lmtp_hdr_delivery_address: DeliveryAddress::Final,
-        lmtp_client_workarounds: Vec::new(),
-        lmtp_user_concurrency_limit: 0,
-        quota_full_tempfail: false,
-        mail_temp_dir: "/tmp".to_owned(),
-    }
+/// A configuration of a host with a name, and `more` of it.
+pub fn snapshot(more: &str) -> Snapshot {
+    let text = format!("hostname = host.example\n{more}\n");
+    config::parse_text(Path::new("culver.conf"), &text)
+        .snapshot("lmtp", &config::NoNames)
+        .unwrap()
+}
+
+/// Settings of that configuration.
+pub fn settings(more: &str) -> Settings {
+    snapshot(more)
+        .settings(&Facts::of_protocol("lmtp"))
+        .unwrap()
 }
 
 /// What the fake deliver service has seen.
@@ -66,7 +67,7 @@ impl Drop for Host {
 impl Host {
     /// Users: everybody whose name begins with a lower-case letter but no `x`; auth fails for those with `temp`.
     /// Deliveries: `full`, `quota`, `broken`, `gone`, `vanish` fail as they are called.
-    pub fn start(change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn start(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (auth, deliver) = (
             directory.path().join("auth"),
@@ -77,10 +78,8 @@ impl Host {
             tokio::spawn(serve_auth(listen(&auth))),
             tokio::spawn(serve_deliver(listen(&deliver), Arc::clone(&mailboxes))),
         ];
-        let mut settings = settings();
-        settings.mail_temp_dir = directory.path().to_str().unwrap().to_owned();
-        change(&mut settings);
-        let shared = Shared::new(settings, Users::new(auth), Deliveries::new(deliver));
+        let spool = format!("mail_temp_dir = {}\n{more}", directory.path().display());
+        let shared = Shared::new(snapshot(&spool), Users::new(auth), Deliveries::new(deliver));
         Self {
             shared,
             mailboxes,
@@ -94,7 +93,8 @@ impl Host {
     pub fn connect(&self) -> (DuplexStream, JoinHandle<(Reason, &'static str)>) {
         let (client, server) = tokio::io::duplex(1024 * 1024);
         let id = SessionId::try_from("session".to_owned()).unwrap();
-        let session = Session::new(Arc::clone(&self.shared), id, None);
+        let settings = self.shared.settings(None, None).unwrap();
+        let session = Session::new(Arc::clone(&self.shared), settings, id, None);
         (
             client,
             tokio::spawn(Connection::new(server, session, self.drain.subscribe()).serve()),

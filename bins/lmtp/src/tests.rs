@@ -9,7 +9,7 @@ const READY: &str =
 
 #[tokio::test]
 async fn one_message_for_several() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let input = b"LHLO x\r\nMAIL FROM:<s@y> SIZE=10\r\nRCPT TO:<alice@x>\r\nRCPT TO:<xeno@x>\r\nRCPT TO:<bob+work@x>\r\n\
         RCPT TO:<temp@x>\r\nDATA\r\nSubject: one\r\n\r\n..dot\r\n.\r\nQUIT\r\n";
     let expected = format!(
@@ -43,7 +43,7 @@ async fn one_message_for_several() {
 #[tokio::test]
 async fn pieces_make_no_difference() {
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<full>\r\nDATA\r\nx\n.\n\r\n.\r\nNOOP\r\nQUIT\r\n";
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let whole = host.talk([input.as_slice()]).await;
     assert!(
         whole.ends_with(
@@ -70,7 +70,7 @@ async fn pieces_make_no_difference() {
 #[tokio::test]
 async fn a_message_that_was_not_finished_is_nobodys() {
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nx\r\n.\r\n";
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     for length in 0..input.len() {
         host.talk([&input[..length]]).await;
         assert_eq!(host.delivered(), [], "after {length} bytes");
@@ -90,7 +90,7 @@ async fn nothing_is_smuggled() {
         "\r\n\0.\r\n",
         "\r\n.\0\r\n",
     ] {
-        let host = Host::start(|_| ());
+        let host = Host::start("");
         let input = format!(
             "LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice>\r\nDATA\r\nSubject: one\r\n\r\nx{end}MAIL FROM:<evil@b>\r\n\
             RCPT TO:<bob>\r\nDATA\r\nSubject: two\r\n\r\ny\r\n.\r\n"
@@ -106,7 +106,7 @@ async fn nothing_is_smuggled() {
 
 #[tokio::test]
 async fn failures_of_one_touch_no_other() {
-    let host = Host::start(|settings| settings.quota_full_tempfail = true);
+    let host = Host::start("quota_full_tempfail = yes");
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<quota>\r\nRCPT TO:<broken>\r\nRCPT TO:<b>\r\nRCPT TO:<gone>\r\n\
         RCPT TO:<c>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
@@ -119,7 +119,7 @@ async fn failures_of_one_touch_no_other() {
 #[tokio::test]
 async fn a_thousand_recipients_get_a_thousand_replies_in_order() {
     // LMTP-26.
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let name = |index: usize| match index {
         500 => "quota".to_owned(),
         700 => "broken".to_owned(),
@@ -154,7 +154,7 @@ async fn a_thousand_recipients_get_a_thousand_replies_in_order() {
 
 #[tokio::test]
 async fn the_same_user_is_served_one_after_another_and_duplicates_once() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@x>\r\nRCPT TO:<a+b@x>\r\nRCPT TO:<a@X>\r\nRCPT TO:<a+c@x>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
     let expected = "250 2.0.0 <a@x> session Saved\r\n250 2.0.0 <a+b@x> session:2 Saved\r\n250 2.0.0 <a@X> session Saved\r\n\
@@ -166,7 +166,7 @@ async fn the_same_user_is_served_one_after_another_and_duplicates_once() {
 
 #[tokio::test]
 async fn concurrency_limit_of_a_user() {
-    let host = Host::start(|settings| settings.lmtp_user_concurrency_limit = 1);
+    let host = Host::start("lmtp_user_concurrency_limit = 1");
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<a+b>\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
     let expected = "250 2.1.5 OK\r\n451 4.3.0 <a+b> Too many concurrent deliveries for user\r\n250 2.0.0 OK\r\n250 2.1.0 OK\r\n\
@@ -176,7 +176,7 @@ async fn concurrency_limit_of_a_user() {
 
 #[tokio::test]
 async fn commands_out_of_order() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let input = b"RCPT TO:<a>\r\nDATA\r\nMAIL FROM:<>\r\nMAIL FROM:<>\r\nDATA\r\nRCPT TO:<xeno>\r\nDATA\r\nLHLO y\r\nRCPT TO:<a>\r\n\
         EHLO x\r\nHELP\r\nVRFY a\r\nSTARTTLS\r\nQUIT\r\n";
     let expected = format!(
@@ -191,7 +191,7 @@ async fn commands_out_of_order() {
 
 #[tokio::test]
 async fn the_session_goes_on_with_the_next_message() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let one = "MAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nx\r\n.\r\n";
     let output = host
         .talk([format!("LHLO x\r\n{one}{one}QUIT\r\n").as_bytes()])
@@ -204,7 +204,7 @@ async fn the_session_goes_on_with_the_next_message() {
 
 #[tokio::test]
 async fn hostile_clients() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     // LMTP-27: what follows BDAT is not read as commands.
     let output = host.talk([b"LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice>\r\nBDAT 99999999999999999999\r\nBDAT 5\r\nab\r\nNOOP\r\n".as_slice()]).await;
     assert!(
@@ -241,7 +241,7 @@ async fn hostile_clients() {
 #[tokio::test]
 async fn details_cannot_name_a_path_and_strange_names_are_unknown() {
     // LMTP-25.
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let input = b"LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice+../../bob@x>\r\nRCPT TO:<\"alice+../../bob\"@x>\r\nRCPT TO:<../bob>\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
     let replies: Vec<&str> = output.lines().skip(5).collect();
@@ -255,7 +255,7 @@ async fn details_cannot_name_a_path_and_strange_names_are_unknown() {
 
 #[tokio::test]
 async fn a_spool_without_room_is_told_to_everybody_and_the_session_goes_on() {
-    let host = Host::start(|settings| settings.mail_temp_dir = "/nonexistent".to_owned());
+    let host = Host::start("mail_temp_dir = /nonexistent");
     let large = "x".repeat(998) + "\r\n";
     let input = format!(
         "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\n{}.\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
@@ -269,7 +269,7 @@ async fn a_spool_without_room_is_told_to_everybody_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn large_messages_arrive_whole() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let body = (0..30_000).fold(String::new(), |body, line| {
         body + &format!("..line {line}\r\n")
     });
@@ -291,7 +291,7 @@ async fn large_messages_arrive_whole() {
 
 #[tokio::test]
 async fn a_deliver_service_that_vanishes_is_a_temporary_failure_once() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let one = |user: &str| format!("MAIL FROM:<>\r\nRCPT TO:<{user}>\r\nDATA\r\nx\r\n.\r\n");
     let output = host
         .talk([format!("LHLO x\r\n{}{}QUIT\r\n", one("vanish"), one("a")).as_bytes()])
@@ -308,7 +308,7 @@ async fn a_deliver_service_that_vanishes_is_a_temporary_failure_once() {
 
 #[tokio::test]
 async fn draining_lets_the_message_under_way_finish() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let (mut client, server) = host.connect();
     client
         .write_all(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\n")
@@ -334,7 +334,7 @@ async fn draining_lets_the_message_under_way_finish() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_clients_are_sent_away() {
-    let host = Host::start(|_| ());
+    let host = Host::start("");
     let (mut client, server) = host.connect();
     let mut output = String::new();
     client.read_to_string(&mut output).await.unwrap();
@@ -343,5 +343,19 @@ async fn silent_clients_are_sent_away() {
     assert_eq!(
         server.await.unwrap(),
         ("Disconnected for inactivity", "GREETING")
+    );
+}
+
+#[tokio::test]
+async fn workarounds_that_are_allowed() {
+    let input = b"LHLO x\r\nMAIL FROM: <a@b>\r\nRCPT TO:a@b\r\nQUIT\r\n";
+    let strict = Host::start("").talk([input.as_slice()]).await;
+    let refused = "501 5.5.4 Invalid FROM: Unexpected whitespace before path\r\n501 5.5.4 Invalid TO: Missing '<'\r\n";
+    assert!(strict.contains(refused), "{strict}");
+    let host = Host::start("lmtp_client_workarounds = whitespace-before-path mailbox-for-path");
+    let lenient = host.talk([input.as_slice()]).await;
+    assert!(
+        lenient.ends_with("250 2.1.0 OK\r\n250 2.1.5 OK\r\n221 2.0.0 Bye\r\n"),
+        "{lenient}"
     );
 }

@@ -82,6 +82,7 @@ impl Transaction {
         self,
         message: OwnedFd,
         shared: &Arc<Shared>,
+        settings: Arc<Settings>,
         headers: impl Fn(&Recipient) -> String,
     ) -> mpsc::Receiver<Reply> {
         let (replies, receiver) = mpsc::channel(self.recipients.len().max(1));
@@ -96,7 +97,7 @@ impl Transaction {
             );
             tokio::spawn(with_slot(Arc::clone(&slots), work));
         }
-        tokio::spawn(self.answer(finished, replies, shared.settings()));
+        tokio::spawn(self.answer(finished, replies, settings));
         receiver
     }
 

@@ -1,20 +1,20 @@
 //! Who is a user of this host? Asked of auth.
 
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipc::Username;
 use ipc::auth_master::{Refusal, Reply, Request};
 use ipc::facts::Protocol;
-
-use crate::request::{Client, Messages, NoAnswer};
+use ipc::{Client, Error, Username};
+use tokio::time::timeout;
 
 /// Where auth answers questions about users.
 pub const SOCKET: &str = "/run/culver/auth/userdb";
+/// Longest time that a database may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks auth.
-pub struct Users(Client<AuthMessages>);
+pub struct Users(Client<Request, Reply>);
 
 /// What auth knows of a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,58 +30,49 @@ pub enum Lookup {
 impl Users {
     /// For the auth service that listens at `path`.
     pub fn new(path: PathBuf) -> Self {
-        Self(Client::new("auth", path))
+        let hello = || {
+            vec![Request::Hello {
+                version: ipc::VERSION,
+            }]
+        };
+        Self(Client::new(path, hello).0)
     }
 
     /// Looks one user up by the name in an address.
     pub async fn look_up(&self, user: &str) -> Lookup {
+        let answer = match timeout(PATIENCE, self.ask(user)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return unavailable(&error),
+            Err(_) => return unavailable(&"no answer in time"),
+        };
+        match answer {
+            Reply::User { user, .. } => Lookup::Known(user.name),
+            Reply::Refused {
+                why: Refusal::UnknownUser,
+                ..
+            } => Lookup::Unknown,
+            _ => Lookup::Unavailable,
+        }
+    }
+
+    async fn ask(&self, user: &str) -> Result<Reply, Error> {
         let lookup = |id| Request::Lookup {
             id,
             protocol: Protocol::Lmtp,
             user: user.to_owned(),
         };
-        let none: &[BorrowedFd<'_>] = &[];
-        let answer = match self.0.ask(lookup, none).await {
-            // auth was restarted meanwhile; a question may be asked twice.
-            Err(NoAnswer::Lost) => self.0.ask(lookup, none).await,
-            done => done,
-        };
-        match answer {
-            Ok(Reply::User { user, .. }) => Lookup::Known(user.name),
-            Ok(Reply::Refused {
-                why: Refusal::UnknownUser,
-                ..
-            }) => Lookup::Unknown,
-            Ok(_) | Err(_) => Lookup::Unavailable,
+        match self.0.call(lookup, &[]).await {
+            // auth was restarted; a question may be asked twice.
+            Err(Error::Closed) => self.0.call(lookup, &[]).await,
+            answer => answer,
         }
     }
 }
 
-struct AuthMessages;
-
-impl Messages for AuthMessages {
-    type Request = Request;
-    type Reply = Reply;
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn hello(version: u16) -> Request {
-        Request::Hello { version }
-    }
-
-    fn version(reply: &Reply) -> Option<u16> {
-        match reply {
-            Reply::Hello { version } => Some(*version),
-            _ => None,
-        }
-    }
-
-    fn id(reply: &Reply) -> Option<u32> {
-        match reply {
-            Reply::Hello { .. } => None,
-            Reply::User { id, .. }
-            | Reply::Authenticated { id, .. }
-            | Reply::Users { id, .. }
-            | Reply::Refused { id, .. } => Some(*id),
-        }
-    }
+fn unavailable(error: &dyn std::fmt::Display) -> Lookup {
+    tracing::error!(
+        message_id = service::journal::id::AUTH_UNAVAILABLE,
+        "lmtp: Error: userdb lookup: {error}"
+    );
+    Lookup::Unavailable
 }
