@@ -1,3 +1,6 @@
-//! imap: IMAP after authentication: manager and workers.
+//! IMAP after authentication: manager and workers.
+
+mod command;
+mod session;
 
 fn main() {}

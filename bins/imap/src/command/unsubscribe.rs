@@ -1,0 +1,18 @@
+//! UNSUBSCRIBE: takes a name from those that LSUB tells, whether its mailbox exists or not. RFC 3501 §6.3.7.
+
+use imap_proto::Args;
+
+use super::{After, Command, State};
+use crate::session::{Failure, Reply, Session};
+
+pub const COMMAND: Command =
+    Command { name: "UNSUBSCRIBE", valid_in: State::Authenticated, after: After::Nothing, run };
+
+fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
+    args.space()?;
+    let name = args.astring()?;
+    args.end()?;
+    let name = session.mailbox_name(&name)?;
+    session.store.unsubscribe(&name)?;
+    Ok(Reply::ok("Unsubscribe completed."))
+}

@@ -1,0 +1,216 @@
+//! One client's session: reads commands, runs them, answers. A thread of its own, blocking.
+//!
+//! *Invariant:* while the session waits for the client, in either direction, it holds no lock of the store and no memory that
+//! grows with what was asked.
+
+mod capability;
+mod client;
+mod end;
+mod expected;
+mod names;
+mod reply;
+mod selected;
+mod settings;
+#[cfg(test)]
+pub mod testing;
+
+use std::convert::Infallible;
+
+use broker::Stop;
+use imap_proto::{Command, Event, HeadError, Refusal, Sync, Tag};
+use mailbox::{Expunges, MailStore};
+
+pub use capability::capabilities;
+pub use client::{Client, IDLE_TIMEOUT, Stream, Upload, Wake};
+pub use end::{Counters, EndReason, Ended};
+pub use names::{pattern, write as write_name};
+pub use reply::{Failure, Reply, Status};
+pub use selected::{By, Selected};
+pub use settings::{FetchFailure, Settings};
+
+use crate::command::{self, After, State};
+
+/// So many bad commands in a row end a session, as in Dovecot.
+const MAX_ERRORS: u32 = 20;
+/// A refused literal of up to so many bytes is read and dropped; beyond, hanging up is kinder.
+const MAX_DROPPED: u64 = 64 << 20;
+
+/// Whom a session serves, and how it begins.
+pub struct Context<'a> {
+    /// The user's mail.
+    pub store: &'a mut dyn MailStore,
+    /// Tells the session to end.
+    pub stop: &'a Stop,
+    /// What the administrator decided.
+    pub settings: &'a Settings,
+    /// The tag of the command that logged in: the session answers it.
+    pub tag: &'a str,
+    /// What the client had sent beyond that command.
+    pub unread: Vec<u8>,
+}
+
+/// A message that the client has announced and that nobody has read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Bytes.
+    pub size: u64,
+    /// Do they wait for our go-ahead?
+    pub sync: Sync,
+}
+
+/// All that commands work on.
+pub struct Session<'a> {
+    /// The connection.
+    pub client: Client<'a>,
+    /// The user's mail.
+    pub store: &'a mut dyn MailStore,
+    /// What the administrator decided.
+    pub settings: &'a Settings,
+    /// The mailbox that SELECT or EXAMINE opened.
+    pub selected: Option<Selected>,
+    /// For the last log line.
+    pub counters: Counters,
+    /// The message of the APPEND that is being run.
+    pub announced: Option<Announced>,
+    /// Why the session ends behind the running command.
+    pub leaving: Option<EndReason>,
+    /// Bad commands since the last good one.
+    errors: u32,
+}
+
+/// Serves one client until the session ends.
+pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
+    let settings = context.settings;
+    let mut client = match Client::new(stream, context.stop, context.unread) {
+        Ok(client) => client,
+        Err(error) => return Ended::new(EndReason::Connection(error), Counters::default(), settings),
+    };
+    client.limit_commands(settings.imap_max_line_length.bytes());
+    let mut session = Session {
+        client,
+        store: context.store,
+        settings,
+        selected: None,
+        counters: Counters::default(),
+        announced: None,
+        leaving: None,
+        errors: 0,
+    };
+    let Err(reason) = session.serve(context.tag);
+    session.client.part(reason.farewell());
+    let (input, output) = session.client.traffic();
+    Ended::new(reason, Counters { input, output, ..session.counters }, settings)
+}
+
+impl Session<'_> {
+    fn serve(&mut self, tag: &str) -> Result<Infallible, EndReason> {
+        let capabilities = capabilities(self.settings);
+        self.reply(tag, &Reply::ok("Logged in").with_code(format!("CAPABILITY {capabilities}")))?;
+        loop {
+            match self.client.next_event()? {
+                Event::Command(command) => self.execute(&command)?,
+                Event::Message { command, size, sync } => {
+                    self.announced = Some(Announced { size, sync });
+                    self.execute(&command)?;
+                    self.skip_message()?;
+                }
+                Event::NeedContinuation { .. } => self.client.line("+ OK")?,
+                Event::Refused { tag, reason } => self.refuse(tag.as_ref(), reason)?,
+                Event::Incomplete => {}
+            }
+        }
+    }
+
+    /// Runs one command up to its tagged reply.
+    fn execute(&mut self, command: &Command) -> Result<(), EndReason> {
+        let head = match command.head() {
+            Ok(head) => head,
+            Err(HeadError::Tag) => return self.reply("*", &Reply::bad("Error in IMAP tag: Invalid tag.")),
+            Err(HeadError::Name(tag)) => {
+                return self.reply(tag.as_str(), &Reply::bad("Error in IMAP command: Invalid command name."));
+            }
+        };
+        let result = match command::find(&head.name) {
+            None => Err(Reply::bad(format!("Error in IMAP command {}: Unknown command.", head.name)).into()),
+            Some(known) if known.valid_in == State::Selected && self.selected.is_none() => {
+                Err(Reply::bad("No mailbox selected.").into())
+            }
+            Some(known) => (known.run)(self, head.args).and_then(|reply| self.sync(known.after).map(|()| reply)),
+        };
+        let reply = match result {
+            Ok(reply) | Err(Failure::Reply(reply)) => reply,
+            Err(Failure::Syntax(error)) => {
+                Reply::bad(format!("Error in IMAP command {}: {}", head.name, error.text))
+            }
+            Err(Failure::Mailbox(error)) => {
+                self.log(&error);
+                Reply::of(&error)
+            }
+            Err(Failure::End(reason)) => return Err(reason),
+        };
+        self.reply(head.tag.as_str(), &reply)?;
+        match self.leaving.take() {
+            None => Ok(()),
+            Some(reason) => self.client.flush().and(Err(reason)),
+        }
+    }
+
+    /// Tells what changed in the selected mailbox, as far as it may be told behind this command.
+    fn sync(&mut self, after: After) -> Result<(), Failure> {
+        let (expunges, by) = match after {
+            After::Nothing => return Ok(()),
+            After::Hold => (Expunges::Hold, By::Seq),
+            After::Show => (Expunges::Show, By::Seq),
+            After::ShowByUid => (Expunges::Show, By::Uid),
+        };
+        if let Some(selected) = &mut self.selected {
+            selected.sync(&mut self.client, expunges, by)?;
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, tag: &str, reply: &Reply) -> Result<(), EndReason> {
+        self.client.write_with(|out| reply.write(tag, out))?;
+        if reply.status != Status::Bad {
+            self.errors = 0;
+            return Ok(());
+        }
+        self.errors += 1;
+        if self.errors >= MAX_ERRORS { Err(EndReason::TooManyErrors) } else { Ok(()) }
+    }
+
+    /// Answers a command that breaks a limit; the decoder drops the rest of it.
+    fn refuse(&mut self, tag: Option<&Tag>, reason: Refusal) -> Result<(), EndReason> {
+        let text = match reason {
+            Refusal::LineTooLong => "Error in IMAP command: Too long argument.",
+            Refusal::LiteralTooLong { size, sync: Sync::Sends } if size > MAX_DROPPED => {
+                return Err(EndReason::Desynchronised);
+            }
+            Refusal::LiteralTooLong { .. } => "Error in IMAP command: Literal size too large.",
+            Refusal::Ambiguous => return Err(EndReason::Desynchronised),
+        };
+        self.reply(tag.map_or("*", Tag::as_str), &Reply::bad(text))
+    }
+
+    /// Reads over the message of an APPEND that did not want it, and the end of its line.
+    fn skip_message(&mut self) -> Result<(), EndReason> {
+        match self.announced.take() {
+            None | Some(Announced { sync: Sync::Waits, .. }) => Ok(()),
+            Some(Announced { size, sync: Sync::Sends }) => {
+                Upload::new(&mut self.client, size).discard()?;
+                self.client.end_of_append().map(|_| ())
+            }
+        }
+    }
+
+    /// What the administrator should know of a failure. The client's own mistakes are none.
+    pub fn log(&self, error: &mailbox::Error) {
+        use mailbox::Error::{Config, Corrupted, Input, Locked, Syscall};
+        if matches!(error, Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. }) {
+            let name = self.selected.as_ref().map(|selected| selected.mailbox.name().as_str());
+            tracing::error!(message_id = service::journal::id::STORAGE_FAILED, culver_mailbox = name, "{error}");
+        } else if let Input(error) = error {
+            tracing::info!("client's message ended early: {error}");
+        }
+    }
+}
