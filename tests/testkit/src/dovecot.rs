@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::{Machine, Tree};
 
-/// A machine in which Dovecot runs, ports as ours: IMAP 143, LMTP 24.
+/// A machine in which Dovecot runs, ports as ours: IMAP 143 and 993, LMTP 24.
 #[derive(Debug)]
 pub struct Dovecot(Machine);
 
@@ -13,12 +13,15 @@ pub struct Dovecot(Machine);
 const BASE: &str = "
 protocols = imap lmtp pop3
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = </etc/dovecot/private/dovecot.pem
+ssl_key = </etc/dovecot/private/dovecot.key
 disable_plaintext_auth = no
 log_path = syslog
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 auth_failure_delay = 0
+auth_username_format = %Ln
 passdb {
   driver = pam
   args = dovecot
@@ -48,6 +51,12 @@ impl Dovecot {
     #[must_use]
     pub fn boot_sharing(settings: &str, share: &Path) -> Dovecot {
         Dovecot::start(Machine::boot_sharing(Tree::Dovecot, share), settings)
+    }
+
+    /// The machine alone, for suites that run against either server.
+    #[must_use]
+    pub fn into_machine(self) -> Machine {
+        self.0
     }
 
     fn start(machine: Machine, settings: &str) -> Dovecot {

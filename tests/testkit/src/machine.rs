@@ -16,7 +16,7 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
 };
 
-use crate::{checkout, package};
+use crate::{Dovecot, checkout, package};
 
 /// What a machine is booted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +37,33 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine of this process with Culver installed as a package and started. Booted once.
+    /// The machine of this process with Culver installed as a package and started. Booted once; for
+    /// tests that leave it as they found it, apart from users of their own.
     pub fn culver() -> &'static Machine {
         static MACHINE: OnceLock<Machine> = OnceLock::new();
-        MACHINE.get_or_init(|| {
-            let machine = Machine::boot(Tree::Machine);
-            machine.install(&package());
-            machine
-        })
+        MACHINE.get_or_init(Machine::with_culver)
+    }
+
+    /// A machine of one's own with Culver installed and started.
+    #[must_use]
+    pub fn with_culver() -> Machine {
+        let machine = Machine::boot(Tree::Machine);
+        machine.install(&package());
+        machine
+    }
+
+    /// The machine of this process with the server under test: Culver, or Dovecot if the environment says
+    /// `UNDER_TEST=dovecot`. Booted once.
+    ///
+    /// # Panics
+    /// `UNDER_TEST` names another server.
+    pub fn under_test() -> &'static Machine {
+        static DOVECOT: OnceLock<Machine> = OnceLock::new();
+        match std::env::var("UNDER_TEST").as_deref() {
+            Err(_) | Ok("culver") => Machine::culver(),
+            Ok("dovecot") => DOVECOT.get_or_init(|| Dovecot::boot("").into_machine()),
+            Ok(other) => panic!("UNDER_TEST={other}: culver or dovecot"),
+        }
     }
 
     /// Boots a machine of its own, with nothing of ours in it.
