@@ -148,9 +148,10 @@ impl Parser<'_> {
                 address.domain = Some(self.domain()?);
             }
         }
-        if self.lexer.bump() != Some(b'>') {
+        if self.lexer.peek() != Some(b'>') {
             return Err(Broken);
         }
+        self.lexer.bump();
         self.lexer.skip_space().map(|_| ())
     }
 
@@ -201,54 +202,24 @@ impl Parser<'_> {
             .comment
             .take()
             .filter(|comment| !comment.is_empty());
-        match parsed {
-            Ok(_) if comment.is_some() => {
-                address.name = comment;
-                address.mailbox = Some(local);
-            }
-            Ok(_) if has_domain => address.mailbox = Some(local),
-            Ok(_) => self.maybe_name(&mut address, local, quoted),
-            Err(Broken) if has_domain => {}
-            Err(Broken) => address.name = self.broken_name(local),
+        let words = if has_domain || comment.is_some() { Vec::new() } else { self.words() };
+        if let Some(comment) = comment {
+            address.name = Some(comment);
+        } else if !words.is_empty() {
+            address.name = Some([local.as_slice(), b" ", &words].concat());
+            return address;
+        } else if quoted && parsed.is_ok() && !has_domain {
+            address.name = Some(local);
+            return address;
         }
+        address.mailbox = parsed.ok().map(|_| local);
         address
     }
 
-    /// A word without `@`: a mailbox, unless it is quoted or more words follow.
-    fn maybe_name(&mut self, address: &mut Address, local: Vec<u8>, quoted: bool) {
-        let words = self.words();
-        if !words.is_empty() {
-            address.name = Some([local.as_slice(), b" ", &words].concat());
-        } else if quoted {
-            address.name = Some(local);
-        } else {
-            address.mailbox = Some(local);
-        }
-    }
-
-    /// Words whose first one cannot be a mailbox.
-    fn broken_name(&mut self, local: Vec<u8>) -> Option<Vec<u8>> {
-        let follows = self
-            .lexer
-            .peek()
-            .is_some_and(|byte| is_atext(byte) || byte == b'"');
-        if !follows || local.is_empty() {
-            return None;
-        }
-        let words = self.words();
-        Some([local.as_slice(), b" ", &words].concat())
-    }
-
+    /// More words where an address should go on make a name of it. Broken words are shown as far as they can be read.
     fn words(&mut self) -> Vec<u8> {
         let mut words = Vec::new();
-        if self
-            .lexer
-            .peek()
-            .is_some_and(|byte| is_atext(byte) || byte == b'"')
-        {
-            // Broken words are shown as far as they could be read.
-            let _ = self.lexer.phrase(&mut words);
-        }
+        let _ = self.lexer.phrase(&mut words);
         words
     }
 
@@ -258,21 +229,16 @@ impl Parser<'_> {
             return self.lexer.quoted_string(out);
         }
         loop {
-            let before = out.len();
-            out.extend_from_slice(self.lexer.take_while(|byte| is_atext(byte) || byte == b'.'));
-            if out.len() == before {
-                return Err(Broken);
+            let text = self.lexer.take_while(|byte| is_atext(byte) || byte == b'.');
+            out.extend_from_slice(text);
+            match self.lexer.peek() {
+                _ if text.is_empty() => return Err(Broken),
+                None => return Ok(Next::End),
+                Some(b'@') => return Ok(Next::More),
+                Some(_) if text.ends_with(b".") => return Err(Broken),
+                Some(_) => {}
             }
-            let rest = self.lexer.rest();
             let next = self.lexer.skip_space()?;
-            if out.ends_with(b".") {
-                if rest.len() != self.lexer.rest().len() {
-                    out.push(b' ');
-                } else if matches!(self.lexer.peek(), None | Some(b'@' | b'>')) {
-                    return Ok(next);
-                }
-                return Err(Broken);
-            }
             if self.lexer.peek() != Some(b'.') {
                 return Ok(next);
             }
@@ -288,9 +254,6 @@ impl Parser<'_> {
             self.lexer.domain_literal(&mut domain)?;
         } else {
             self.lexer.dot_atom(&mut domain)?;
-            if domain.ends_with(b".") {
-                return Err(Broken);
-            }
         }
         Ok(domain)
     }

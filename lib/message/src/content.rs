@@ -39,7 +39,7 @@ impl ContentType {
         let is = |main: &str| self.main.eq_ignore_ascii_case(main.as_bytes());
         if is("text") {
             Kind::Text
-        } else if is("multipart") {
+        } else if is("multipart") && !self.sub.is_empty() {
             Kind::Multipart
         } else if is("message") && self.sub.eq_ignore_ascii_case(b"rfc822") {
             Kind::Message
@@ -53,20 +53,19 @@ impl ContentType {
     }
 }
 
-/// `type/subtype` and what may follow it.
+/// `type/subtype` and what may follow it; or a type alone, if there is nothing else but a comment.
 fn media_type(lexer: &mut Lexer<'_>) -> Result<(Vec<u8>, Vec<u8>), Broken> {
     let (mut main, mut sub) = (Vec::new(), Vec::new());
-    if lexer.skip_space()? == Next::End {
+    lexer.skip_space()?;
+    if lexer.mime_token(&mut main) != Ok(Next::More) {
         return Ok((main, sub));
     }
-    if lexer.mime_token(&mut main)? == Next::End {
-        return Ok((main, sub));
-    }
-    if lexer.bump() != Some(b'/') || lexer.skip_space()? == Next::End {
+    if main.is_empty() || lexer.bump() != Some(b'/') {
         return Err(Broken);
     }
+    lexer.skip_space()?;
     let next = lexer.mime_token(&mut sub)?;
-    if main.is_empty() || sub.is_empty() || (next == Next::More && lexer.peek() != Some(b';')) {
+    if sub.is_empty() || (next == Next::More && lexer.peek() != Some(b';')) {
         return Err(Broken);
     }
     Ok((main, sub))
@@ -131,6 +130,10 @@ impl Content {
             (Kind::Message, _) => out.extend_from_slice(b"\"message\" \"rfc822\""),
             (Kind::Overflow, _) => out.extend_from_slice(b"\"application\" \"octet-stream\""),
             (_, None) => out.extend_from_slice(b"\"text\" \"plain\""),
+            // A container that contains nothing.
+            (_, Some(content_type)) if content_type.main.eq_ignore_ascii_case(b"multipart") => {
+                out.extend_from_slice(b"\"application\" \"octet-stream\"");
+            }
             (_, Some(content_type)) => {
                 wire::string(out, &content_type.main);
                 out.push(b' ');

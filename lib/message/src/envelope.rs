@@ -146,7 +146,10 @@ fn append_addresses(out: &mut Vec<u8>, list: &[Address]) {
         }
         for text in [&address.route, &address.mailbox, &address.domain] {
             out.push(b' ');
-            wire::optional(out, text.as_deref());
+            match text {
+                Some(text) => wire::string(out, text),
+                None => out.extend_from_slice(b"NIL"),
+            }
         }
         out.push(b')');
     }

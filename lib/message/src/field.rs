@@ -162,28 +162,24 @@ impl Scanner {
     }
 }
 
-/// The value of a field as it is told: without its last line end, and without the CR of the others. White space after
-/// the colon is gone; of a first line that is nothing else, only one byte. Folding stays.
+/// The value of a field as it is told: no line end at its end, no CR before the others. White space after the colon is
+/// gone; of a first line that is nothing else, only one byte. Folding stays, except where it folds a single byte.
 #[must_use]
-pub fn clean(raw: Vec<u8>) -> Vec<u8> {
-    let mut value = raw;
-    if value.ends_with(b"\n") {
-        value.pop();
-        if value.ends_with(b"\r") {
-            value.pop();
+pub fn clean(raw: &[u8]) -> Vec<u8> {
+    let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
+    let mut lines = raw.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next().unwrap_or_default();
+    let blank = first.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    let skip = if blank == first.len() { blank.min(1) } else { blank };
+    let mut value = Vec::with_capacity(raw.len());
+    value.extend_from_slice(first.get(skip..).unwrap_or_default());
+    for line in lines {
+        if line.len() > 1 {
+            value.push(b'\n');
         }
+        value.extend_from_slice(line);
     }
-    let blank = value.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    let nothing_else = value.get(blank..).is_none_or(|rest| rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n"));
-    value.drain(..if nothing_else { blank.min(1) } else { blank });
-    let mut rest = value.as_slice();
-    let mut clean = Vec::with_capacity(rest.len());
-    while let Some(at) = memchr::memmem::find(rest, b"\r\n") {
-        clean.extend_from_slice(rest.get(..at).unwrap_or_default());
-        rest = rest.get(at + 1..).unwrap_or_default();
-    }
-    clean.extend_from_slice(rest);
-    clean
+    value
 }
 
 #[cfg(test)]

@@ -23,6 +23,14 @@ pub(crate) struct Lexer<'a> {
     pub comment: Option<Vec<u8>>,
 }
 
+/// Quoted text as far as it was read.
+#[derive(Default)]
+struct Run {
+    text: Vec<u8>,
+    /// When the end is missing, so much of it is told: what stands before the last backslash or line end.
+    certain: usize,
+}
+
 /// RFC 5322 §3.2.3 `atext`, and every byte beyond ASCII.
 pub(crate) fn is_atext(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
@@ -91,31 +99,49 @@ impl<'a> Lexer<'a> {
 
     fn skip_comment(&mut self) -> std::result::Result<(), Broken> {
         self.bump();
-        if let Some(comment) = &mut self.comment {
-            comment.clear();
-        }
+        let mut run = Run::default();
         let mut depth = 1;
-        while let Some(byte) = self.bump() {
-            let text = match byte {
-                b'(' => {
-                    depth += 1;
-                    byte
+        let result = loop {
+            match self.run(b"()", &mut run) {
+                Some(b')') if depth == 1 => break Ok(()),
+                Some(parenthesis) => {
+                    depth += if parenthesis == b'(' { 1 } else { -1 };
+                    run.text.push(parenthesis);
                 }
-                b')' if depth == 1 => return Ok(()),
-                b')' => {
-                    depth -= 1;
-                    byte
+                None => break Err(run.text.truncate(run.certain)),
+            }
+        };
+        if let Some(comment) = &mut self.comment {
+            *comment = run.text;
+        }
+        result.map_err(|()| Broken)
+    }
+
+    /// Text up to one of `ends`, which is taken and returned. Line ends are dropped, and backslashes before everything
+    /// but line ends and NUL (RFC 5322 §4.1).
+    fn run(&mut self, ends: &[u8], run: &mut Run) -> Option<u8> {
+        loop {
+            run.text.extend_from_slice(self.take_while(|byte| !b"\\\n\0".contains(&byte) && !ends.contains(&byte)));
+            match (self.bump()?, self.peek()) {
+                (b'\n', _) => {
+                    if run.text.ends_with(b"\r") {
+                        run.text.pop();
+                    }
+                    run.certain = run.text.len();
                 }
-                b'\\' => self.bump().ok_or(Broken)?,
-                // Unfolding: the white space after it stays.
-                b'\n' => continue,
-                _ => byte,
-            };
-            if let Some(comment) = &mut self.comment {
-                comment.push(text);
+                (0, _) => {
+                    run.text.extend_from_slice("\u{fffd}".as_bytes());
+                    run.certain = run.text.len();
+                }
+                (b'\\', None) => return None,
+                (b'\\', Some(b'\r' | b'\n' | 0)) => run.text.push(b'\\'),
+                (b'\\', Some(_)) => {
+                    run.certain = run.text.len();
+                    run.text.extend(self.bump());
+                }
+                (end, _) => return Some(end),
             }
         }
-        Err(Broken)
     }
 
     /// `word` of a phrase that is not quoted; dots are allowed in it.
@@ -135,55 +161,52 @@ impl<'a> Lexer<'a> {
         }
         loop {
             out.extend_from_slice(self.take_while(is_atext));
-            if self.skip_space()? == Next::End {
-                return Ok(Next::End);
+            if self.skip_space()? == Next::End || self.peek() != Some(b'.') {
+                return Ok(self.here());
             }
-            if self.peek() != Some(b'.') {
-                return Ok(Next::More);
-            }
-            self.bump();
-            out.push(b'.');
-            if self.skip_space()? == Next::End {
-                return Ok(Next::End);
+            out.extend(self.bump());
+            self.skip_space()?;
+            if !self.peek().is_some_and(is_atext) {
+                return Err(Broken);
             }
         }
     }
 
-    /// `quoted-string` from its opening quote, then white space. Of a broken one, what stands before its last
-    /// backslash or line end is told.
+    fn here(&self) -> Next {
+        if self.rest.is_empty() { Next::End } else { Next::More }
+    }
+
+    /// `quoted-string` from its opening quote, then white space.
     pub fn quoted_string(&mut self, out: &mut Vec<u8>) -> Result {
         self.bump();
-        loop {
-            let run = self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\n'));
-            let end = self.bump().ok_or(Broken)?;
-            out.extend_from_slice(run);
-            match end {
-                b'"' => return self.skip_space(),
-                b'\\' => out.push(self.bump().ok_or(Broken)?),
-                _ => {}
-            }
+        let mut run = Run::default();
+        let end = self.run(b"\"", &mut run);
+        if end.is_none() {
+            run.text.truncate(run.certain);
         }
+        out.extend_from_slice(&run.text);
+        end.ok_or(Broken)?;
+        self.skip_space()
     }
 
     /// `domain-literal` from its opening bracket, backslashes included, then white space.
     pub fn domain_literal(&mut self, out: &mut Vec<u8>) -> Result {
         out.extend(self.bump());
-        while let Some(byte) = self.bump() {
-            match byte {
-                b'[' => return Err(Broken),
-                b']' => {
-                    out.push(byte);
-                    return self.skip_space();
-                }
-                b'\n' => {}
+        loop {
+            out.extend_from_slice(self.take_while(|byte| !b"[]\\\n".contains(&byte)));
+            match self.bump().ok_or(Broken)? {
                 b'\\' => {
-                    out.push(byte);
+                    out.push(b'\\');
                     out.push(self.bump().ok_or(Broken)?);
                 }
-                _ => out.push(byte),
+                b'\n' => {}
+                b']' => {
+                    out.push(b']');
+                    return self.skip_space();
+                }
+                _ => return Err(Broken),
             }
         }
-        Err(Broken)
     }
 
     /// `token` of MIME, then white space.
@@ -197,6 +220,11 @@ impl<'a> Lexer<'a> {
         if self.peek() == Some(b'.') {
             return Err(Broken);
         }
+        self.words(out)
+    }
+
+    /// The words of a phrase, or what is left of one.
+    pub fn words(&mut self, out: &mut Vec<u8>) -> Result {
         while let Some(first) = self.peek() {
             let next = if first == b'"' {
                 self.quoted_string(out)?

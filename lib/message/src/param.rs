@@ -61,10 +61,12 @@ fn parameter(lexer: &mut Lexer<'_>) -> Result<(Vec<u8>, Vec<u8>), Broken> {
     }
     if lexer.peek() == Some(b'"') {
         lexer.quoted_string(&mut value)?;
-    } else {
-        // Base64 without quotes is common, so `=` may stand in a value.
-        value.extend_from_slice(lexer.take_while(|byte| is_token(byte) || byte == b'='));
+    } else if lexer.peek() == Some(b'=') {
+        // An encoded word, or base64: people forget to quote them.
+        value.extend_from_slice(lexer.take_while(|byte| !b" \t\r\n;".contains(&byte)));
         lexer.skip_space()?;
+    } else {
+        lexer.mime_token(&mut value)?;
     }
     Ok((name, value))
 }
@@ -93,11 +95,7 @@ fn continued(name: &[u8], index: &mut u32) -> Option<(usize, bool)> {
 
 /// Appends the joined parameters, by name.
 fn join(pieces: &mut [Piece], params: &mut Params) {
-    pieces.sort_by(|a, b| {
-        lower(&a.name)
-            .cmp(lower(&b.name))
-            .then(a.index.cmp(&b.index))
-    });
+    pieces.sort_by(|a, b| (&a.name, a.index).cmp(&(&b.name, b.index)));
     for pieces in pieces.chunk_by(|a, b| a.name.eq_ignore_ascii_case(&b.name)) {
         let complete = pieces
             .iter()
@@ -109,10 +107,6 @@ fn join(pieces: &mut [Piece], params: &mut Params) {
             params.extend(pieces.iter().map(apart));
         }
     }
-}
-
-fn lower(name: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    name.iter().map(u8::to_ascii_lowercase)
 }
 
 fn joined(pieces: &[Piece]) -> Option<(Vec<u8>, Vec<u8>)> {

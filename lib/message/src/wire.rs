@@ -18,11 +18,21 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// [`string`] without the line ends of folding; a lone CR becomes a space.
+/// [`string`] without the line ends of folding; line ends that fold nothing become a space.
 pub(crate) fn unfolded(out: &mut Vec<u8>, text: &[u8]) {
-    let text = text.iter().filter(|&&byte| byte != b'\n');
-    let text: Vec<u8> = text.map(|&byte| if byte == b'\r' { b' ' } else { byte }).collect();
-    string(out, &text);
+    let mut plain = Vec::with_capacity(text.len());
+    let mut after_line_end = false;
+    for &byte in text {
+        let line_end = byte == b'\n' || byte == b'\r';
+        if !line_end {
+            if after_line_end && byte != b' ' && byte != b'\t' {
+                plain.push(b' ');
+            }
+            plain.push(byte);
+        }
+        after_line_end = line_end;
+    }
+    string(out, &plain);
 }
 
 /// NIL or [`unfolded`].
