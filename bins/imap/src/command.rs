@@ -119,7 +119,10 @@ fn take_set(args: &mut Args<'_>, by: By) -> Result<SequenceSet, Failure> {
 }
 
 /// Flags as storage knows them. Keywords are checked here: what is no keyword is answered with NO.
-fn flags_and_keywords(flags: &[Flag], settings: &Settings) -> Result<(Flags, Vec<Keyword>), Failure> {
+fn flags_and_keywords(
+    flags: &[Flag],
+    settings: &Settings,
+) -> Result<(Flags, Vec<Keyword>), Failure> {
     let mut system = Flags::empty();
     let mut keywords: Vec<Keyword> = Vec::new();
     for flag in flags {

@@ -13,6 +13,8 @@ mod selected;
 mod settings;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 
@@ -83,7 +85,9 @@ pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
     let settings = context.settings;
     let mut client = match Client::new(stream, context.stop, context.unread) {
         Ok(client) => client,
-        Err(error) => return Ended::new(EndReason::Connection(error), Counters::default(), settings),
+        Err(error) => {
+            return Ended::new(EndReason::Connection(error), Counters::default(), settings);
+        }
     };
     client.limit_commands(settings.imap_max_line_length.bytes());
     let mut session = Session {
@@ -99,17 +103,32 @@ pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
     let Err(reason) = session.serve(context.tag);
     session.client.part(reason.farewell());
     let (input, output) = session.client.traffic();
-    Ended::new(reason, Counters { input, output, ..session.counters }, settings)
+    Ended::new(
+        reason,
+        Counters {
+            input,
+            output,
+            ..session.counters
+        },
+        settings,
+    )
 }
 
 impl Session<'_> {
     fn serve(&mut self, tag: &str) -> Result<Infallible, EndReason> {
         let capabilities = capabilities(self.settings);
-        self.reply(tag, &Reply::ok("Logged in").with_code(format!("CAPABILITY {capabilities}")))?;
+        self.reply(
+            tag,
+            &Reply::ok("Logged in").with_code(format!("CAPABILITY {capabilities}")),
+        )?;
         loop {
             match self.client.next_event()? {
                 Event::Command(command) => self.execute(&command)?,
-                Event::Message { command, size, sync } => {
+                Event::Message {
+                    command,
+                    size,
+                    sync,
+                } => {
                     self.announced = Some(Announced { size, sync });
                     self.execute(&command)?;
                     self.skip_message()?;
@@ -125,23 +144,34 @@ impl Session<'_> {
     fn execute(&mut self, command: &Command) -> Result<(), EndReason> {
         let head = match command.head() {
             Ok(head) => head,
-            Err(HeadError::Tag) => return self.reply("*", &Reply::bad("Error in IMAP tag: Invalid tag.")),
+            Err(HeadError::Tag) => {
+                return self.reply("*", &Reply::bad("Error in IMAP tag: Invalid tag."));
+            }
             Err(HeadError::Name(tag)) => {
-                return self.reply(tag.as_str(), &Reply::bad("Error in IMAP command: Invalid command name."));
+                return self.reply(
+                    tag.as_str(),
+                    &Reply::bad("Error in IMAP command: Invalid command name."),
+                );
             }
         };
         let result = match command::find(&head.name) {
-            None => Err(Reply::bad(format!("Error in IMAP command {}: Unknown command.", head.name)).into()),
+            None => Err(Reply::bad(format!(
+                "Error in IMAP command {}: Unknown command.",
+                head.name
+            ))
+            .into()),
             Some(known) if known.valid_in == State::Selected && self.selected.is_none() => {
                 Err(Reply::bad("No mailbox selected.").into())
             }
-            Some(known) => (known.run)(self, head.args).and_then(|reply| self.sync(known.after).map(|()| reply)),
+            Some(known) => (known.run)(self, head.args)
+                .and_then(|reply| self.sync(known.after).map(|()| reply)),
         };
         let reply = match result {
             Ok(reply) | Err(Failure::Reply(reply)) => reply,
-            Err(Failure::Syntax(error)) => {
-                Reply::bad(format!("Error in IMAP command {}: {}", head.name, error.text))
-            }
+            Err(Failure::Syntax(error)) => Reply::bad(format!(
+                "Error in IMAP command {}: {}",
+                head.name, error.text
+            )),
             Err(Failure::Mailbox(error)) => {
                 self.log(&error);
                 Reply::of(&error)
@@ -176,14 +206,21 @@ impl Session<'_> {
             return Ok(());
         }
         self.errors += 1;
-        if self.errors >= MAX_ERRORS { Err(EndReason::TooManyErrors) } else { Ok(()) }
+        if self.errors >= MAX_ERRORS {
+            Err(EndReason::TooManyErrors)
+        } else {
+            Ok(())
+        }
     }
 
     /// Answers a command that breaks a limit; the decoder drops the rest of it.
     fn refuse(&mut self, tag: Option<&Tag>, reason: Refusal) -> Result<(), EndReason> {
         let text = match reason {
             Refusal::LineTooLong => "Error in IMAP command: Too long argument.",
-            Refusal::LiteralTooLong { size, sync: Sync::Sends } if size > MAX_DROPPED => {
+            Refusal::LiteralTooLong {
+                size,
+                sync: Sync::Sends,
+            } if size > MAX_DROPPED => {
                 return Err(EndReason::Desynchronised);
             }
             Refusal::LiteralTooLong { .. } => "Error in IMAP command: Literal size too large.",
@@ -195,8 +232,14 @@ impl Session<'_> {
     /// Reads over the message of an APPEND that did not want it, and the end of its line.
     fn skip_message(&mut self) -> Result<(), EndReason> {
         match self.announced.take() {
-            None | Some(Announced { sync: Sync::Waits, .. }) => Ok(()),
-            Some(Announced { size, sync: Sync::Sends }) => {
+            None
+            | Some(Announced {
+                sync: Sync::Waits, ..
+            }) => Ok(()),
+            Some(Announced {
+                size,
+                sync: Sync::Sends,
+            }) => {
                 Upload::new(&mut self.client, size).discard()?;
                 self.client.end_of_append().map(|_| ())
             }
@@ -206,9 +249,19 @@ impl Session<'_> {
     /// What the administrator should know of a failure. The client's own mistakes are none.
     pub fn log(&self, error: &mailbox::Error) {
         use mailbox::Error::{Config, Corrupted, Input, Locked, Syscall};
-        if matches!(error, Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. }) {
-            let name = self.selected.as_ref().map(|selected| selected.mailbox.name().as_str());
-            tracing::error!(message_id = service::journal::id::STORAGE_FAILED, culver_mailbox = name, "{error}");
+        if matches!(
+            error,
+            Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. }
+        ) {
+            let name = self
+                .selected
+                .as_ref()
+                .map(|selected| selected.mailbox.name().as_str());
+            tracing::error!(
+                message_id = service::journal::id::STORAGE_FAILED,
+                culver_mailbox = name,
+                "{error}"
+            );
         } else if let Input(error) = error {
             tracing::info!("client's message ended early: {error}");
         }

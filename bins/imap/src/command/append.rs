@@ -10,7 +10,12 @@ use mailbox::{Appended, MailDate, MailboxName, NewMail};
 use super::{After, Command, State};
 use crate::session::{Announced, Failure, Reply, Session, Upload};
 
-pub const COMMAND: Command = Command { name: "APPEND", valid_in: State::Authenticated, after: After::Show, run };
+pub const COMMAND: Command = Command {
+    name: "APPEND",
+    valid_in: State::Authenticated,
+    after: After::Show,
+    run,
+};
 
 /// Largest non-synchronising literal of LITERAL-. RFC 7888 §5.
 const LITERAL_MINUS: u64 = 4096;
@@ -25,18 +30,33 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
     if announced.size == 0 {
         return Err(Reply::no("Can't save a zero byte message.").into());
     }
-    if announced.sync == Sync::Sends && announced.size > LITERAL_MINUS && session.settings.imap_literal_minus {
-        return Err(Reply::bad("Non-synchronizing literal size too large.").with_code("TOOBIG").into());
+    if announced.sync == Sync::Sends
+        && announced.size > LITERAL_MINUS
+        && session.settings.imap_literal_minus
+    {
+        return Err(Reply::bad("Non-synchronizing literal size too large.")
+            .with_code("TOOBIG")
+            .into());
     }
-    let mail = NewMail { flags, keywords, internal_date: append.date.map(mail_date) };
+    let mail = NewMail {
+        flags,
+        keywords,
+        internal_date: append.date.map(mail_date),
+    };
     let appended = save(session, announced, &name, &mail)?;
     session.counters.appended += 1;
     let uid = appended.uids.first().map_or(0, |uid| uid.get());
-    Ok(Reply::ok("Append completed.").with_code(format!("APPENDUID {} {uid}", appended.uid_validity)))
+    Ok(Reply::ok("Append completed.")
+        .with_code(format!("APPENDUID {} {uid}", appended.uid_validity)))
 }
 
 /// From the client into the mailbox. The message is not there before its line has ended well.
-fn save(session: &mut Session<'_>, announced: Announced, name: &MailboxName, mail: &NewMail) -> Result<Appended, Failure> {
+fn save(
+    session: &mut Session<'_>,
+    announced: Announced,
+    name: &MailboxName,
+    mail: &NewMail,
+) -> Result<Appended, Failure> {
     let mut saving = session.store.begin_save(name).map_err(super::try_create)?;
     if announced.sync == Sync::Waits {
         session.client.line("+ OK")?;
@@ -55,5 +75,8 @@ fn save(session: &mut Session<'_>, announced: Announced, name: &MailboxName, mai
 }
 
 fn mail_date(date: DateTime) -> MailDate {
-    MailDate { seconds: date.unix, offset_minutes: i16::try_from(date.offset / 60).unwrap_or(0) }
+    MailDate {
+        seconds: date.unix,
+        offset_minutes: i16::try_from(date.offset / 60).unwrap_or(0),
+    }
 }

@@ -6,9 +6,18 @@ use mailbox::{Copied, MailboxName};
 use super::{After, Command, State};
 use crate::session::{By, Failure, Reply, Session};
 
-pub const COMMAND: Command = Command { name: "COPY", valid_in: State::Selected, after: After::Show, run };
-pub const UID_COMMAND: Command =
-    Command { name: "UID COPY", valid_in: State::Selected, after: After::ShowByUid, run: run_uid };
+pub const COMMAND: Command = Command {
+    name: "COPY",
+    valid_in: State::Selected,
+    after: After::Show,
+    run,
+};
+pub const UID_COMMAND: Command = Command {
+    name: "UID COPY",
+    valid_in: State::Selected,
+    after: After::ShowByUid,
+    run: run_uid,
+};
 
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     run_by(session, args, By::Seq)
@@ -26,20 +35,29 @@ fn run_by(session: &mut Session<'_>, args: Args<'_>, by: By) -> Result<Reply, Fa
 }
 
 /// Copies a set to a mailbox; `None`: no mail of the set is there.
-pub fn copy(session: &mut Session<'_>, mut args: Args<'_>, by: By) -> Result<Option<Copied>, Failure> {
+pub fn copy(
+    session: &mut Session<'_>,
+    mut args: Args<'_>,
+    by: By,
+) -> Result<Option<Copied>, Failure> {
     args.space()?;
     let set = super::take_set(&mut args, by)?;
     args.space()?;
     let wire = args.astring()?;
     args.end()?;
     let name = session.mailbox_name(&wire)?;
-    let Some(selected) = &mut session.selected else { return Ok(None) };
+    let Some(selected) = &mut session.selected else {
+        return Ok(None);
+    };
     let seqs = selected.resolve(&set, by)?;
     let uids = selected.uids(&seqs);
     if uids.is_empty() {
         return Ok(None);
     }
-    let copied = session.store.copy(&mut *selected.mailbox, &uids, &name).map_err(super::try_create)?;
+    let copied = session
+        .store
+        .copy(&mut *selected.mailbox, &uids, &name)
+        .map_err(super::try_create)?;
     if is_trash(session, &name)? {
         session.counters.trashed += copied.to.len() as u64;
     }
@@ -59,5 +77,10 @@ pub fn copy_uid(copied: &Copied) -> String {
 fn is_trash(session: &mut Session<'_>, name: &MailboxName) -> Result<bool, Failure> {
     let entries = session.store.list(&[name.as_str().to_owned()])?;
     let mut named = entries.iter().filter(|entry| entry.name == *name);
-    Ok(named.any(|entry| entry.special_use.iter().any(|word| word.0.eq_ignore_ascii_case("\\Trash"))))
+    Ok(named.any(|entry| {
+        entry
+            .special_use
+            .iter()
+            .any(|word| word.0.eq_ignore_ascii_case("\\Trash"))
+    }))
 }

@@ -5,7 +5,12 @@ use imap_proto::Args;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session};
 
-pub const COMMAND: Command = Command { name: "DELETE", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "DELETE",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     args.space()?;
@@ -13,7 +18,9 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
     args.end()?;
     let name = session.mailbox_name(&name)?;
     // A session cannot look into a mailbox that it has deleted itself.
-    session.selected.take_if(|selected| *selected.mailbox.name() == name);
+    session
+        .selected
+        .take_if(|selected| *selected.mailbox.name() == name);
     session.store.delete(&name)?;
     Ok(Reply::ok("Delete completed."))
 }

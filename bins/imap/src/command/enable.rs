@@ -5,7 +5,12 @@ use imap_proto::Args;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session};
 
-pub const COMMAND: Command = Command { name: "ENABLE", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "ENABLE",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(_session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     while !args.is_empty() {

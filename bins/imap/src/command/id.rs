@@ -5,11 +5,20 @@ use imap_proto::{Args, id, write};
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session, Settings};
 
-pub const COMMAND: Command = Command { name: "ID", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "ID",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     // Dovecot answers an ID without arguments too.
-    let theirs = if args.is_empty() { Vec::new() } else { id::take(&mut args)? };
+    let theirs = if args.is_empty() {
+        Vec::new()
+    } else {
+        id::take(&mut args)?
+    };
     if let Some(text) = log_text(&theirs, &session.settings.imap_id_log) {
         tracing::info!("ID sent: {text}");
     }
@@ -19,9 +28,13 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
         if ours.is_empty() {
             out.extend_from_slice(b"NIL");
         } else {
-            write::list(out, ours.iter().flat_map(|(name, value)| [name, value]), |out, word| {
-                write::string(out, word.as_bytes());
-            });
+            write::list(
+                out,
+                ours.iter().flat_map(|(name, value)| [name, value]),
+                |out, word| {
+                    write::string(out, word.as_bytes());
+                },
+            );
         }
         out.extend_from_slice(b"\r\n");
     })?;
@@ -47,10 +60,19 @@ fn ours(settings: &Settings) -> Vec<(String, String)> {
 
 /// `imap_id_log`: the names that are logged, or `*`.
 fn log_text(theirs: &[id::Parameter<'_>], wanted: &str) -> Option<String> {
-    let is_wanted = |name: &str| wanted.split_whitespace().any(|word| word == "*" || word.eq_ignore_ascii_case(name));
+    let is_wanted = |name: &str| {
+        wanted
+            .split_whitespace()
+            .any(|word| word == "*" || word.eq_ignore_ascii_case(name))
+    };
     let fields: Vec<String> = theirs
         .iter()
-        .map(|(name, value)| (printable(name), value.as_deref().map_or_else(|| "NIL".to_owned(), printable)))
+        .map(|(name, value)| {
+            (
+                printable(name),
+                value.as_deref().map_or_else(|| "NIL".to_owned(), printable),
+            )
+        })
         .filter(|(name, _)| is_wanted(name))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
@@ -61,7 +83,16 @@ fn log_text(theirs: &[id::Parameter<'_>], wanted: &str) -> Option<String> {
 fn printable(bytes: &[u8]) -> String {
     const LONGEST: usize = 200;
     let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
-    bytes.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' }).collect()
+    bytes
+        .iter()
+        .map(|byte| {
+            if matches!(byte, b' '..=b'~') {
+                char::from(*byte)
+            } else {
+                '?'
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -70,7 +101,12 @@ mod tests {
 
     #[test]
     fn what_we_say_of_ourselves() {
-        let with = |text: &str| ours(&Settings { imap_id_send: text.to_owned(), ..Settings::default() });
+        let with = |text: &str| {
+            ours(&Settings {
+                imap_id_send: text.to_owned(),
+                ..Settings::default()
+            })
+        };
         assert_eq!(with("name *"), [("name".to_owned(), "Culver".to_owned())]);
         assert_eq!(with("name x support-url *").len(), 1);
         assert!(with("").is_empty());
@@ -78,7 +114,10 @@ mod tests {
 
     #[test]
     fn what_is_logged() {
-        let theirs = [(b"name".as_slice().into(), Some(b"a\r\nb".as_slice().into())), (b"os".as_slice().into(), None)];
+        let theirs = [
+            (b"name".as_slice().into(), Some(b"a\r\nb".as_slice().into())),
+            (b"os".as_slice().into(), None),
+        ];
         assert_eq!(log_text(&theirs, "*").as_deref(), Some("name=a??b, os=NIL"));
         assert_eq!(log_text(&theirs, "OS").as_deref(), Some("os=NIL"));
         assert_eq!(log_text(&theirs, ""), None);

@@ -8,7 +8,12 @@ use mailbox::Expunges;
 use super::{After, Command, State};
 use crate::session::{By, EndReason, Failure, IDLE_TIMEOUT, Reply, Session, Wake};
 
-pub const COMMAND: Command = Command { name: "IDLE", valid_in: State::Authenticated, after: After::Show, run };
+pub const COMMAND: Command = Command {
+    name: "IDLE",
+    valid_in: State::Authenticated,
+    after: After::Show,
+    run,
+};
 
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;
@@ -48,7 +53,10 @@ struct Timer {
 impl Timer {
     fn new(interval: Option<Duration>) -> Self {
         let now = Instant::now();
-        Self { interval, next: now + interval.unwrap_or_default() }
+        Self {
+            interval,
+            next: now + interval.unwrap_or_default(),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -67,9 +75,13 @@ impl Timer {
 
 impl Clock {
     fn start(session: &Session<'_>) -> Self {
-        let has_fd = session.selected.as_ref().is_some_and(|selected| selected.mailbox.change_fd().is_some());
+        let has_fd = session
+            .selected
+            .as_ref()
+            .is_some_and(|selected| selected.mailbox.change_fd().is_some());
         let look = session.settings.mailbox_idle_check_interval.duration();
-        let look = Some(look).filter(|interval| session.selected.is_some() && !has_fd && !interval.is_zero());
+        let look = Some(look)
+            .filter(|interval| session.selected.is_some() && !has_fd && !interval.is_zero());
         Self {
             ends: Instant::now() + IDLE_TIMEOUT,
             notify: Timer::new(session.settings.notify_interval()),
@@ -82,7 +94,11 @@ impl Clock {
         if now >= self.ends {
             return Err(EndReason::Inactive);
         }
-        let deadlines = [Some(self.ends), self.notify.deadline(), self.look.deadline()];
+        let deadlines = [
+            Some(self.ends),
+            self.notify.deadline(),
+            self.look.deadline(),
+        ];
         let next = deadlines.into_iter().flatten().min().unwrap_or(self.ends);
         Ok(next.saturating_duration_since(now))
     }
@@ -99,7 +115,10 @@ impl Clock {
 }
 
 fn wait(session: &mut Session<'_>, timeout: Duration) -> Result<Wake, EndReason> {
-    let changes = session.selected.as_ref().and_then(|selected| selected.mailbox.change_fd());
+    let changes = session
+        .selected
+        .as_ref()
+        .and_then(|selected| selected.mailbox.change_fd());
     session.client.wait(changes, timeout)
 }
 

@@ -8,17 +8,27 @@ use mailbox::ListEntry;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session, pattern, write_name};
 
-pub const COMMAND: Command = Command { name: "LIST", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "LIST",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     let list = List::take(&mut args)?;
-    let [first, ..] = list.patterns.as_slice() else { return Ok(completed()) };
+    let [first, ..] = list.patterns.as_slice() else {
+        return Ok(completed());
+    };
     if first.is_empty() && list.patterns.len() == 1 && list.select.is_empty() {
         tell_root(session, &list.reference)?;
         return Ok(completed());
     }
-    let patterns: Vec<String> =
-        list.patterns.iter().filter_map(|wire| pattern(&list.reference, wire)).collect();
+    let patterns: Vec<String> = list
+        .patterns
+        .iter()
+        .filter_map(|wire| pattern(&list.reference, wire))
+        .collect();
     let shows = Shows::new(&list);
     for entry in select(session, &list, &patterns)? {
         let attributes = shows.attributes(&entry);
@@ -32,7 +42,11 @@ fn completed() -> Reply {
 }
 
 /// Which mailboxes: those that exist, or those that are subscribed.
-fn select(session: &mut Session<'_>, list: &List<'_>, patterns: &[String]) -> Result<Vec<ListEntry>, Failure> {
+fn select(
+    session: &mut Session<'_>,
+    list: &List<'_>,
+    patterns: &[String],
+) -> Result<Vec<ListEntry>, Failure> {
     let mut entries = match list.select.contains(&Selection::Subscribed) {
         true => session.store.list_subscribed(patterns)?,
         false => session.store.list(patterns)?,
@@ -74,10 +88,20 @@ impl Shows {
         let shown = |asked: bool| if asked { Shown::Yes } else { Shown::No };
         let selects = |option| list.select.contains(&option);
         Self {
-            form: if extended { Form::Extended } else { Form::Plain },
+            form: if extended {
+                Form::Extended
+            } else {
+                Form::Plain
+            },
             children: shown(!extended || returns.contains(&Return::Children)),
-            special_use: shown(!extended || returns.contains(&Return::SpecialUse) || selects(Selection::SpecialUse)),
-            subscribed: shown(returns.contains(&Return::Subscribed) || selects(Selection::Subscribed)),
+            special_use: shown(
+                !extended
+                    || returns.contains(&Return::SpecialUse)
+                    || selects(Selection::SpecialUse),
+            ),
+            subscribed: shown(
+                returns.contains(&Return::Subscribed) || selects(Selection::Subscribed),
+            ),
         }
     }
 
@@ -129,7 +153,10 @@ pub fn write_entry(
 fn tell_root(session: &mut Session<'_>, reference: &[u8]) -> Result<(), Failure> {
     let separator = session.separator();
     let reference = pattern(reference, b"").unwrap_or_default();
-    let root = reference.find(separator).and_then(|at| reference.get(..=at)).unwrap_or_default();
+    let root = reference
+        .find(separator)
+        .and_then(|at| reference.get(..=at))
+        .unwrap_or_default();
     session.client.write_with(|out| {
         out.extend_from_slice(b"* LIST (\\Noselect) ");
         write::string(out, separator.to_string().as_bytes());

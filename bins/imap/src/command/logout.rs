@@ -5,8 +5,12 @@ use imap_proto::Args;
 use super::{After, Command, State};
 use crate::session::{EndReason, Failure, Reply, Session};
 
-pub const COMMAND: Command =
-    Command { name: "LOGOUT", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "LOGOUT",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;

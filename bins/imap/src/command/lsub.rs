@@ -8,12 +8,20 @@ use super::list::write_entry;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session, pattern};
 
-pub const COMMAND: Command = Command { name: "LSUB", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "LSUB",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     let list = List::take_lsub(&mut args)?;
-    let patterns: Vec<String> =
-        list.patterns.iter().filter_map(|wire| pattern(&list.reference, wire)).collect();
+    let patterns: Vec<String> = list
+        .patterns
+        .iter()
+        .filter_map(|wire| pattern(&list.reference, wire))
+        .collect();
     for entry in session.store.list_subscribed(&patterns)? {
         let attributes = attributes(&entry);
         write_entry(session, "LSUB", &entry, &attributes)?;
@@ -24,5 +32,8 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
 /// `\Noselect` here means that only something below is subscribed, not that the mailbox is none.
 fn attributes(entry: &ListEntry) -> Vec<String> {
     let above = (!entry.subscribed).then(|| "\\Noselect".to_owned());
-    above.into_iter().chain(entry.special_use.iter().map(|word| word.0.clone())).collect()
+    above
+        .into_iter()
+        .chain(entry.special_use.iter().map(|word| word.0.clone()))
+        .collect()
 }

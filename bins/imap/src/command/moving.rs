@@ -7,9 +7,18 @@ use super::copy::{copy, copy_uid};
 use super::{After, Command, State};
 use crate::session::{By, Failure, Reply, Selected, Session};
 
-pub const COMMAND: Command = Command { name: "MOVE", valid_in: State::Selected, after: After::Show, run };
-pub const UID_COMMAND: Command =
-    Command { name: "UID MOVE", valid_in: State::Selected, after: After::ShowByUid, run: run_uid };
+pub const COMMAND: Command = Command {
+    name: "MOVE",
+    valid_in: State::Selected,
+    after: After::Show,
+    run,
+};
+pub const UID_COMMAND: Command = Command {
+    name: "UID MOVE",
+    valid_in: State::Selected,
+    after: After::ShowByUid,
+    run: run_uid,
+};
 
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     run_by(session, args, By::Seq)
@@ -27,7 +36,9 @@ fn run_by(session: &mut Session<'_>, args: Args<'_>, by: By) -> Result<Reply, Fa
     let Some(copied) = copy(session, args, by)? else {
         return Ok(Reply::ok("No messages found."));
     };
-    session.client.line(&format!("* OK [{}] Moved UIDs.", copy_uid(&copied)))?;
+    session
+        .client
+        .line(&format!("* OK [{}] Moved UIDs.", copy_uid(&copied)))?;
     if let Some(selected) = &mut session.selected {
         selected.mailbox.remove(&UidSet::from_iter(copied.from))?;
         let synced = selected.sync(&mut session.client, Expunges::Show, by)?;

@@ -6,8 +6,12 @@ use mailbox::NamespaceInfo;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session};
 
-pub const COMMAND: Command =
-    Command { name: "NAMESPACE", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "NAMESPACE",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;

@@ -5,7 +5,12 @@ use imap_proto::Args;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session};
 
-pub const COMMAND: Command = Command { name: "NOOP", valid_in: State::Authenticated, after: After::Show, run };
+pub const COMMAND: Command = Command {
+    name: "NOOP",
+    valid_in: State::Authenticated,
+    after: After::Show,
+    run,
+};
 
 fn run(_session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;

@@ -7,7 +7,12 @@ use mailbox::Status;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session, write_name};
 
-pub const COMMAND: Command = Command { name: "STATUS", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "STATUS",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     args.space()?;
@@ -16,14 +21,21 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
     let items = status::items(&mut args)?;
     args.end()?;
     let name = session.mailbox_name(&wire)?;
-    let is_selected = session.selected.as_ref().is_some_and(|selected| *selected.mailbox.name() == name);
+    let is_selected = session
+        .selected
+        .as_ref()
+        .is_some_and(|selected| *selected.mailbox.name() == name);
     let status = session.store.status(&name).map_err(super::without_code)?;
     session.client.write_with(|out| {
         out.extend_from_slice(b"* STATUS ");
         write_name(out, name.as_str());
         out.extend_from_slice(b" (");
-        let asked = StatusItem::ALL.into_iter().filter(|item| items.contains(item));
-        let words: Vec<String> = asked.map(|item| format!("{} {}", item.name(), value(item, &status))).collect();
+        let asked = StatusItem::ALL
+            .into_iter()
+            .filter(|item| items.contains(item));
+        let words: Vec<String> = asked
+            .map(|item| format!("{} {}", item.name(), value(item, &status)))
+            .collect();
         out.extend_from_slice(words.join(" ").as_bytes());
         out.extend_from_slice(b")\r\n");
     })?;

@@ -5,8 +5,12 @@ use imap_proto::Args;
 use super::{After, Command, State};
 use crate::session::{Failure, Reply, Session};
 
-pub const COMMAND: Command =
-    Command { name: "SUBSCRIBE", valid_in: State::Authenticated, after: After::Nothing, run };
+pub const COMMAND: Command = Command {
+    name: "SUBSCRIBE",
+    valid_in: State::Authenticated,
+    after: After::Nothing,
+    run,
+};
 
 fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> {
     args.space()?;

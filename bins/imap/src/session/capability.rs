@@ -2,7 +2,8 @@
 
 use super::Settings;
 
-const CAPABILITIES: &str = "IMAP4rev1 SASL-IR ID ENABLE IDLE UNSELECT CHILDREN NAMESPACE UIDPLUS MOVE SPECIAL-USE";
+const CAPABILITIES: &str =
+    "IMAP4rev1 SASL-IR ID ENABLE IDLE UNSELECT CHILDREN NAMESPACE UIDPLUS MOVE SPECIAL-USE";
 
 /// The words behind CAPABILITY, by `imap_capability` and `imap_literal_minus`.
 pub fn capabilities(settings: &Settings) -> String {
@@ -15,7 +16,11 @@ pub fn capabilities(settings: &Settings) -> String {
 }
 
 fn built_in(settings: &Settings) -> String {
-    let literal = if settings.imap_literal_minus { "LITERAL-" } else { "LITERAL+" };
+    let literal = if settings.imap_literal_minus {
+        "LITERAL-"
+    } else {
+        "LITERAL+"
+    };
     format!("{CAPABILITIES} {literal}")
 }
 
@@ -25,7 +30,12 @@ mod tests {
 
     #[test]
     fn the_setting_adds_or_replaces() {
-        let with = |text: &str| capabilities(&Settings { imap_capability: text.to_owned(), ..Settings::default() });
+        let with = |text: &str| {
+            capabilities(&Settings {
+                imap_capability: text.to_owned(),
+                ..Settings::default()
+            })
+        };
         assert!(with("").ends_with("LITERAL+"));
         assert!(with("+XFOO XBAR").ends_with("LITERAL+ XFOO XBAR"));
         assert_eq!(with("IMAP4rev1"), "IMAP4rev1");

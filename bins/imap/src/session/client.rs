@@ -127,7 +127,11 @@ impl<'a> Client<'a> {
     /// Appends what `write` appends.
     pub fn write_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), EndReason> {
         write(&mut self.output);
-        if self.output.len() > OUTPUT { self.flush() } else { Ok(()) }
+        if self.output.len() > OUTPUT {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Appends a line and its end.
@@ -162,7 +166,11 @@ impl<'a> Client<'a> {
     }
 
     /// Waits for the client, for `other`, or for the end of `timeout`. Sends all output first and gives memory back.
-    pub fn wait(&mut self, other: Option<BorrowedFd<'_>>, timeout: Duration) -> Result<Wake, EndReason> {
+    pub fn wait(
+        &mut self,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Duration,
+    ) -> Result<Wake, EndReason> {
         self.flush()?;
         self.rest();
         let mut waits = vec![
@@ -198,7 +206,10 @@ impl<'a> Client<'a> {
         self.input.get(self.taken..).unwrap_or_default()
     }
 
-    fn decode(&mut self, feed: fn(&mut Decoder, &[u8]) -> (usize, Event)) -> Result<Event, EndReason> {
+    fn decode(
+        &mut self,
+        feed: fn(&mut Decoder, &[u8]) -> (usize, Event),
+    ) -> Result<Event, EndReason> {
         loop {
             if !self.unread().is_empty() {
                 let unread = self.input.get(self.taken..).unwrap_or_default();
@@ -294,7 +305,11 @@ pub struct Upload<'c, 'a> {
 impl<'c, 'a> Upload<'c, 'a> {
     /// `size` bytes of `client`, who has been told to send them, or does so anyway.
     pub fn new(client: &'c mut Client<'a>, size: u64) -> Self {
-        Self { client, left: size, broken: None }
+        Self {
+            client,
+            left: size,
+            broken: None,
+        }
     }
 
     /// Reads and forgets what is left.
@@ -384,5 +399,10 @@ fn read_some(stream: &mut dyn Stream, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn is_hangup(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+    )
 }

@@ -36,7 +36,11 @@ impl EndReason {
     /// What the client hears in BYE; `None` where it has gone, or stands in the middle of a literal.
     pub fn farewell(&self) -> Option<&'static str> {
         match self {
-            Self::LoggedOut | Self::Closed | Self::Connection(_) | Self::WriteTimeout | Self::FetchFailed => None,
+            Self::LoggedOut
+            | Self::Closed
+            | Self::Connection(_)
+            | Self::WriteTimeout
+            | Self::FetchFailed => None,
             Self::Inactive => Some("Disconnected for inactivity."),
             Self::TooManyErrors => Some("Too many invalid IMAP commands."),
             Self::Desynchronised => Some("Invalid literal."),
@@ -103,10 +107,17 @@ pub struct Ended {
 
 impl Ended {
     pub(super) fn new(reason: EndReason, counters: Counters, settings: &Settings) -> Self {
-        let format = |template: &str| config::expand::expand(template, &|name| counters.variable(name));
+        let format =
+            |template: &str| config::expand::expand(template, &|name| counters.variable(name));
         // A template that cannot be expanded must not cost the administrator the whole line.
-        let summary = format(&settings.imap_logout_format).or_else(|_| format("in=%i out=%o")).unwrap_or_default();
-        Self { reason, counters, summary }
+        let summary = format(&settings.imap_logout_format)
+            .or_else(|_| format("in=%i out=%o"))
+            .unwrap_or_default();
+        Self {
+            reason,
+            counters,
+            summary,
+        }
     }
 }
 
@@ -144,7 +155,11 @@ mod tests {
 
     #[test]
     fn the_log_line_is_dovecots() {
-        let counters = Counters { input: 48, output: 1501, ..Counters::default() };
+        let counters = Counters {
+            input: 48,
+            output: 1501,
+            ..Counters::default()
+        };
         let ended = Ended::new(EndReason::LoggedOut, counters, &Settings::default());
         assert_eq!(
             ended.to_string(),
@@ -155,8 +170,14 @@ mod tests {
 
     #[test]
     fn a_broken_format_still_says_something() {
-        let settings = Settings { imap_logout_format: "%{nonsense}".to_owned(), ..Settings::default() };
+        let settings = Settings {
+            imap_logout_format: "%{nonsense}".to_owned(),
+            ..Settings::default()
+        };
         let ended = Ended::new(EndReason::Closed, Counters::default(), &settings);
-        assert_eq!(ended.to_string(), "Disconnected: Connection closed in=0 out=0");
+        assert_eq!(
+            ended.to_string(),
+            "Disconnected: Connection closed in=0 out=0"
+        );
     }
 }

@@ -14,14 +14,23 @@ pub struct Expected {
 impl Expected {
     /// Remembers the state of mails before `change` is stored.
     pub fn new(mailbox: &dyn Mailbox, seqs: &[Span], change: FlagChange) -> Self {
-        let seqs = seqs.iter().flat_map(|span| span.first..=span.last).filter_map(Seq::new);
-        let before = seqs.filter_map(|seq| Some((mailbox.uid(seq)?, mailbox.flags(seq)?))).collect();
+        let seqs = seqs
+            .iter()
+            .flat_map(|span| span.first..=span.last)
+            .filter_map(Seq::new);
+        let before = seqs
+            .filter_map(|seq| Some((mailbox.uid(seq)?, mailbox.flags(seq)?)))
+            .collect();
         Self { change, before }
     }
 
     /// Is this what the change makes of the mail?
     pub fn is(&self, uid: Uid, now: &FlagState, keywords: &[Keyword]) -> bool {
-        let before = self.before.binary_search_by_key(&uid, |(uid, _)| *uid).ok().and_then(|at| self.before.get(at));
+        let before = self
+            .before
+            .binary_search_by_key(&uid, |(uid, _)| *uid)
+            .ok()
+            .and_then(|at| self.before.get(at));
         before.is_some_and(|(_, before)| changed(before, &self.change, keywords) == *now)
     }
 }
@@ -29,8 +38,12 @@ impl Expected {
 /// What STORE makes of a mail's flags. RFC 3501 §6.4.6; `\Recent` stays as it is.
 pub fn changed(before: &FlagState, change: &FlagChange, keywords: &[Keyword]) -> FlagState {
     let mut after = before.clone();
-    let (FlagChange::Add(flags, words) | FlagChange::Remove(flags, words) | FlagChange::Replace(flags, words)) = change;
-    let numbers = words.iter().filter_map(|word| keywords.iter().position(|known| known == word));
+    let (FlagChange::Add(flags, words)
+    | FlagChange::Remove(flags, words)
+    | FlagChange::Replace(flags, words)) = change;
+    let numbers = words
+        .iter()
+        .filter_map(|word| keywords.iter().position(|known| known == word));
     match change {
         FlagChange::Add(..) => {
             after.flags = after.flags.with(*flags);
@@ -57,15 +70,27 @@ mod tests {
     fn the_three_ways_to_change_flags() {
         let keywords = [Keyword::new("a").unwrap(), Keyword::new("b").unwrap()];
         let b = || vec![Keyword::new("B").unwrap()];
-        let mut before = FlagState { flags: Flags::SEEN.with(Flags::RECENT), keywords: KeywordSet::default() };
+        let mut before = FlagState {
+            flags: Flags::SEEN.with(Flags::RECENT),
+            keywords: KeywordSet::default(),
+        };
         before.keywords.insert(0);
         let state = |change| {
             let after = changed(&before, &change, &keywords);
             (after.flags, after.keywords.iter().collect::<Vec<_>>())
         };
         let recent = Flags::RECENT;
-        assert_eq!(state(FlagChange::Add(Flags::DRAFT, b())), (before.flags.with(Flags::DRAFT), vec![0, 1]));
-        assert_eq!(state(FlagChange::Remove(Flags::SEEN, b())), (recent, vec![0]));
-        assert_eq!(state(FlagChange::Replace(Flags::DRAFT, b())), (recent.with(Flags::DRAFT), vec![1]));
+        assert_eq!(
+            state(FlagChange::Add(Flags::DRAFT, b())),
+            (before.flags.with(Flags::DRAFT), vec![0, 1])
+        );
+        assert_eq!(
+            state(FlagChange::Remove(Flags::SEEN, b())),
+            (recent, vec![0])
+        );
+        assert_eq!(
+            state(FlagChange::Replace(Flags::DRAFT, b())),
+            (recent.with(Flags::DRAFT), vec![1])
+        );
     }
 }

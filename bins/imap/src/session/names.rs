@@ -26,7 +26,10 @@ impl Session<'_> {
 
     /// Hierarchy separator of the first namespace.
     pub fn separator(&self) -> char {
-        self.store.namespaces().first().map_or('/', |namespace| namespace.separator)
+        self.store
+            .namespaces()
+            .first()
+            .map_or('/', |namespace| namespace.separator)
     }
 }
 
@@ -38,7 +41,11 @@ pub fn write(out: &mut Vec<u8>, name: &str) {
 /// A pattern of LIST in UTF-8; `None`: no mailbox can match it.
 pub fn pattern(reference: &[u8], pattern: &[u8]) -> Option<String> {
     let absolute = matches!(pattern.first(), Some(b'/' | b'~'));
-    let whole = if absolute { pattern.to_vec() } else { [reference, pattern].concat() };
+    let whole = if absolute {
+        pattern.to_vec()
+    } else {
+        [reference, pattern].concat()
+    };
     mutf7::decode(&whole)
 }
 
@@ -47,7 +54,12 @@ fn decode(wire: &[u8]) -> Result<String, Failure> {
 }
 
 fn checked(name: &str) -> Result<MailboxName, Failure> {
-    let invalid = |why: &str| Failure::cannot(format!("Invalid mailbox name: {}.", why.trim_end_matches('.')));
+    let invalid = |why: &str| {
+        Failure::cannot(format!(
+            "Invalid mailbox name: {}.",
+            why.trim_end_matches('.')
+        ))
+    };
     if name.is_empty() {
         return Err(invalid("Name is empty"));
     }

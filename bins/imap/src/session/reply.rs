@@ -62,13 +62,21 @@ impl Reply {
     }
 
     fn new(status: Status, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code: code.into(), text: text.into() }
+        Self {
+            status,
+            code: code.into(),
+            text: text.into(),
+        }
     }
 
     /// What a client hears of a failed operation on mail.
     pub fn of(error: &mailbox::Error) -> Self {
         let (code, text) = error.client_text();
-        let text = if text.ends_with('.') { text } else { format!("{text}.") };
+        let text = if text.ends_with('.') {
+            text
+        } else {
+            format!("{text}.")
+        };
         Self::no(text).with_code(code)
     }
 

@@ -37,7 +37,12 @@ pub struct Synced {
 impl Selected {
     /// A mailbox that nothing has been said about yet.
     pub fn new(mailbox: Box<dyn Mailbox>) -> Self {
-        Self { mailbox, told_keywords: 0, told_recent: 0, expected: None }
+        Self {
+            mailbox,
+            told_keywords: 0,
+            told_recent: 0,
+            expected: None,
+        }
     }
 
     /// May the session change it?
@@ -48,14 +53,20 @@ impl Selected {
     /// FLAGS and PERMANENTFLAGS. RFC 3501 §7.1, §7.2.6.
     pub fn tell_flags(&mut self, client: &mut Client<'_>) -> Result<(), EndReason> {
         let keywords = self.mailbox.keywords();
-        let names: Vec<&str> = system_flags().chain(keywords.iter().map(mailbox::Keyword::as_str)).collect();
+        let names: Vec<&str> = system_flags()
+            .chain(keywords.iter().map(mailbox::Keyword::as_str))
+            .collect();
         self.told_keywords = keywords.len();
         let permanent = match (self.is_writable(), self.mailbox.accepts_new_keywords()) {
             (false, _) => Vec::new(),
             (true, false) => names.clone(),
             (true, true) => [names.as_slice(), &["\\*"]].concat(),
         };
-        let text = if self.is_writable() { "Flags permitted." } else { "Read-only mailbox." };
+        let text = if self.is_writable() {
+            "Flags permitted."
+        } else {
+            "Read-only mailbox."
+        };
         client.write_with(|out| {
             out.extend_from_slice(b"* FLAGS ");
             write::flags(out, names);
@@ -71,7 +82,11 @@ impl Selected {
     pub fn tell_size(&mut self, client: &mut Client<'_>) -> Result<(), EndReason> {
         let status = self.mailbox.status();
         self.told_recent = status.recent;
-        client.line(&format!("* {} EXISTS\r\n* {} RECENT", self.mailbox.len(), status.recent))
+        client.line(&format!(
+            "* {} EXISTS\r\n* {} RECENT",
+            self.mailbox.len(),
+            status.recent
+        ))
     }
 
     /// The client knows what this change will make of these mails: the next sync need not tell it. Before it is stored.
@@ -80,7 +95,12 @@ impl Selected {
     }
 
     /// Brings the view up to date and tells what changed, with UIDs where the command was a `UID` one.
-    pub fn sync(&mut self, client: &mut Client<'_>, expunges: Expunges, by: By) -> Result<Synced, Failure> {
+    pub fn sync(
+        &mut self,
+        client: &mut Client<'_>,
+        expunges: Expunges,
+        by: By,
+    ) -> Result<Synced, Failure> {
         let changes = match self.mailbox.sync(expunges) {
             Ok(changes) => changes,
             Err(mailbox::Error::NotFound { .. }) => return Err(EndReason::MailboxDeleted.into()),
@@ -88,7 +108,9 @@ impl Selected {
         };
         let expected = self.expected.take();
         let mut synced = Synced::default();
-        let grown = changes.iter().any(|change| matches!(change, Change::Grown { .. }));
+        let grown = changes
+            .iter()
+            .any(|change| matches!(change, Change::Grown { .. }));
         if self.mailbox.keywords().len() > self.told_keywords {
             self.tell_flags(client)?;
         }
@@ -117,7 +139,8 @@ impl Selected {
 
     /// The same for UIDs; those that are not there are passed over. RFC 3501 §6.4.8.
     fn resolve_uids(&self, set: &SequenceSet) -> Vec<Span> {
-        let Some(largest) = Seq::new(self.mailbox.len()).and_then(|last| self.mailbox.uid(last)) else {
+        let Some(largest) = Seq::new(self.mailbox.len()).and_then(|last| self.mailbox.uid(last))
+        else {
             return Vec::new();
         };
         let spans = set.resolve(largest.get()).into_iter();
@@ -126,7 +149,11 @@ impl Selected {
 
     fn seqs_of(&self, uids: Span) -> Option<Span> {
         let first = self.mailbox.seq_at_least(Uid::new(uids.first)?)?.get();
-        let behind = uids.last.checked_add(1).and_then(Uid::new).and_then(|uid| self.mailbox.seq_at_least(uid));
+        let behind = uids
+            .last
+            .checked_add(1)
+            .and_then(Uid::new)
+            .and_then(|uid| self.mailbox.seq_at_least(uid));
         let last = behind.map_or(self.mailbox.len(), |behind| behind.get() - 1);
         (first <= last).then_some(Span { first, last })
     }
@@ -134,17 +161,31 @@ impl Selected {
     /// The UIDs of mails in the view.
     pub fn uids(&self, seqs: &[Span]) -> UidSet {
         let uid = |seq| Seq::new(seq).and_then(|seq| self.mailbox.uid(seq));
-        UidSet::from_ranges(seqs.iter().filter_map(|span| Some((uid(span.first)?, uid(span.last)?))))
+        UidSet::from_ranges(
+            seqs.iter()
+                .filter_map(|span| Some((uid(span.first)?, uid(span.last)?))),
+        )
     }
 
     /// Appends the flags of a mail, `(\Seen keyword)`.
     pub fn write_flags(&self, out: &mut Vec<u8>, state: &FlagState) {
-        let system = Flags::NAMES.iter().filter(|(flag, _)| state.flags.contains(*flag)).map(|(_, name)| *name);
-        let keywords = state.keywords.iter().filter_map(|index| self.mailbox.keywords().get(index));
+        let system = Flags::NAMES
+            .iter()
+            .filter(|(flag, _)| state.flags.contains(*flag))
+            .map(|(_, name)| *name);
+        let keywords = state
+            .keywords
+            .iter()
+            .filter_map(|index| self.mailbox.keywords().get(index));
         write::flags(out, system.chain(keywords.map(mailbox::Keyword::as_str)));
     }
 
-    fn tell_expunges(&self, client: &mut Client<'_>, changes: &[Change], synced: &mut Synced) -> Result<(), EndReason> {
+    fn tell_expunges(
+        &self,
+        client: &mut Client<'_>,
+        changes: &[Change],
+        synced: &mut Synced,
+    ) -> Result<(), EndReason> {
         for change in changes {
             if let Change::Expunged { seq, .. } = change {
                 client.line(&format!("* {seq} EXPUNGE"))?;
@@ -186,7 +227,10 @@ impl Selected {
 /// The five that clients may set, by name.
 fn system_flags<'a>() -> impl Iterator<Item = &'a str> {
     let changeable = |(flag, _): &&(Flags, &'static str)| Flags::CHANGEABLE.contains(*flag);
-    Flags::NAMES.iter().filter(changeable).map(|(_, name)| *name)
+    Flags::NAMES
+        .iter()
+        .filter(changeable)
+        .map(|(_, name)| *name)
 }
 
 /// Where the mails with new flags stand when all changes are done, ascending and once each.

@@ -68,10 +68,11 @@ impl Default for Settings {
             imap_id_send: "name *".to_owned(),
             imap_idle_notify_interval: Seconds(120),
             imap_literal_minus: false,
-            imap_logout_format: "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
+            imap_logout_format:
+                "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
                 hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} \
                 body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}"
-                .to_owned(),
+                    .to_owned(),
             imap_max_line_length: Size(64 << 10),
             mail_max_keyword_length: 50,
             mailbox_idle_check_interval: Seconds(30),

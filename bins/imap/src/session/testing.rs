@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use broker::Stop;
 use mailbox::{
-    Access, Appended, Change, Copied, Error, Expunges, FlagChange, FlagState, Flags, Keyword, ListEntry, Mail, MailDate,
-    MailStore, Mailbox, MailboxName, NamespaceInfo, NewMail, ReadSeek, Save, Seq, SpecialUse, Status, Uid, UidSet,
-    UidValidity,
+    Access, Appended, Change, Copied, Error, Expunges, FlagChange, FlagState, Flags, Keyword,
+    ListEntry, Mail, MailDate, MailStore, Mailbox, MailboxName, NamespaceInfo, NewMail, ReadSeek,
+    Save, Seq, SpecialUse, Status, Uid, UidSet, UidValidity,
 };
 
 use super::expected::changed;
@@ -54,7 +54,13 @@ impl Memory {
     /// Delivers a message, as another process would.
     pub fn deliver(&self, name: &str, body: &[u8]) {
         let disk = self.disk(&MailboxName::new(name).unwrap()).unwrap();
-        let mail = NewMail { internal_date: Some(MailDate { seconds: 0, offset_minutes: 0 }), ..NewMail::default() };
+        let mail = NewMail {
+            internal_date: Some(MailDate {
+                seconds: 0,
+                offset_minutes: 0,
+            }),
+            ..NewMail::default()
+        };
         disk.lock().unwrap().append(&mail, body.to_vec());
     }
 
@@ -64,7 +70,9 @@ impl Memory {
             let disk = disk.lock().unwrap();
             disk.name == *name && disk.exists
         });
-        found.cloned().ok_or_else(|| Error::NotFound { mailbox: name.clone() })
+        found.cloned().ok_or_else(|| Error::NotFound {
+            mailbox: name.clone(),
+        })
     }
 
     fn entries(&self, wanted: impl Fn(&Disk) -> bool, patterns: &[String]) -> Vec<ListEntry> {
@@ -73,8 +81,16 @@ impl Memory {
         for disk in disks.iter() {
             let disk = disk.lock().unwrap();
             let name = disk.name.as_str();
-            if wanted(&disk) && patterns.iter().any(|pattern| pattern == "*" || pattern == "%" || pattern == name) {
-                let special_use = if name == "Trash" { vec![SpecialUse("\\Trash".into())] } else { vec![] };
+            if wanted(&disk)
+                && patterns
+                    .iter()
+                    .any(|pattern| pattern == "*" || pattern == "%" || pattern == name)
+            {
+                let special_use = if name == "Trash" {
+                    vec![SpecialUse("\\Trash".into())]
+                } else {
+                    vec![]
+                };
                 entries.push(ListEntry {
                     name: disk.name.clone(),
                     separator: '/',
@@ -99,8 +115,16 @@ impl Disk {
         let change = FlagChange::Replace(mail.flags, mail.keywords.clone());
         let mut state = changed(&FlagState::default(), &change, &self.keywords);
         state.flags = state.flags.with(Flags::RECENT);
-        let date = mail.internal_date.unwrap_or(MailDate { seconds: 1_000_000_000, offset_minutes: 0 });
-        self.items.push(Item { uid, state, body: Arc::new(body), date });
+        let date = mail.internal_date.unwrap_or(MailDate {
+            seconds: 1_000_000_000,
+            offset_minutes: 0,
+        });
+        self.items.push(Item {
+            uid,
+            state,
+            body: Arc::new(body),
+            date,
+        });
         self.wake();
         uid
     }
@@ -151,7 +175,9 @@ impl Mailbox for View {
     }
 
     fn status(&self) -> Status {
-        let count = |test: &dyn Fn(&Item) -> bool| u32::try_from(self.items.iter().filter(|item| test(item)).count()).unwrap();
+        let count = |test: &dyn Fn(&Item) -> bool| {
+            u32::try_from(self.items.iter().filter(|item| test(item)).count()).unwrap()
+        };
         Status {
             messages: self.len(),
             recent: count(&|item| item.state.flags.contains(Flags::RECENT)),
@@ -163,7 +189,10 @@ impl Mailbox for View {
     }
 
     fn first_unseen(&self) -> Option<Seq> {
-        self.items.iter().position(|item| !item.state.flags.contains(Flags::SEEN)).map(seq_at)
+        self.items
+            .iter()
+            .position(|item| !item.state.flags.contains(Flags::SEEN))
+            .map(seq_at)
     }
 
     fn keywords(&self) -> &[Keyword] {
@@ -183,7 +212,10 @@ impl Mailbox for View {
     }
 
     fn seq(&self, uid: Uid) -> Option<Seq> {
-        self.items.binary_search_by_key(&uid, |item| item.uid).ok().map(seq_at)
+        self.items
+            .binary_search_by_key(&uid, |item| item.uid)
+            .ok()
+            .map(seq_at)
     }
 
     fn seq_at_least(&self, uid: Uid) -> Option<Seq> {
@@ -200,7 +232,9 @@ impl Mailbox for View {
         while self.changes.read(&mut byte).is_ok_and(|count| count > 0) {}
         let disk = self.disk.lock().unwrap();
         if !disk.exists {
-            return Err(Error::NotFound { mailbox: self.name.clone() });
+            return Err(Error::NotFound {
+                mailbox: self.name.clone(),
+            });
         }
         let mut changes = Vec::new();
         let mut index = 0;
@@ -210,36 +244,63 @@ impl Mailbox for View {
                 index += 1;
             } else {
                 self.items.remove(index);
-                changes.push(Change::Expunged { seq: seq_at(index), uid });
+                changes.push(Change::Expunged {
+                    seq: seq_at(index),
+                    uid,
+                });
             }
         }
         for (index, mine) in self.items.iter_mut().enumerate() {
-            if let Some(item) = disk.items.iter().find(|item| item.uid == mine.uid && item.state != mine.state) {
+            if let Some(item) = disk
+                .items
+                .iter()
+                .find(|item| item.uid == mine.uid && item.state != mine.state)
+            {
                 mine.state = item.state.clone();
                 changes.push(Change::Flags { seq: seq_at(index) });
             }
         }
-        let new = disk.items.iter().filter(|item| item.uid.get() >= self.next).cloned().collect::<Vec<_>>();
+        let new = disk
+            .items
+            .iter()
+            .filter(|item| item.uid.get() >= self.next)
+            .cloned()
+            .collect::<Vec<_>>();
         let grown = !new.is_empty();
         self.items.extend(new);
         self.next = disk.next;
         self.keywords.clone_from(&disk.keywords);
         drop(disk);
         if grown {
-            changes.push(Change::Grown { messages: self.len(), recent: self.status().recent });
+            changes.push(Change::Grown {
+                messages: self.len(),
+                recent: self.status().recent,
+            });
         }
         Ok(changes)
     }
 
     fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {
         let item = self.item(seq).ok_or(Error::Expunged)?.clone();
-        let there = self.disk.lock().unwrap().items.iter().any(|other| other.uid == item.uid);
-        if there { Ok(Box::new(item)) } else { Err(Error::Expunged) }
+        let there = self
+            .disk
+            .lock()
+            .unwrap()
+            .items
+            .iter()
+            .any(|other| other.uid == item.uid);
+        if there {
+            Ok(Box::new(item))
+        } else {
+            Err(Error::Expunged)
+        }
     }
 
     fn store_flags(&mut self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
         let mut disk = self.disk.lock().unwrap();
-        let (FlagChange::Add(_, words) | FlagChange::Remove(_, words) | FlagChange::Replace(_, words)) = change;
+        let (FlagChange::Add(_, words)
+        | FlagChange::Remove(_, words)
+        | FlagChange::Replace(_, words)) = change;
         disk.intern(words);
         let keywords = disk.keywords.clone();
         for item in disk.items.iter_mut().filter(|item| uids.contains(item.uid)) {
@@ -252,7 +313,8 @@ impl Mailbox for View {
     fn expunge(&mut self, within: Option<&UidSet>) -> Result<(), Error> {
         let mut disk = self.disk.lock().unwrap();
         let wanted = |item: &Item| within.is_none_or(|uids| uids.contains(item.uid));
-        disk.items.retain(|item| !(item.state.flags.contains(Flags::DELETED) && wanted(item)));
+        disk.items
+            .retain(|item| !(item.state.flags.contains(Flags::DELETED) && wanted(item)));
         disk.wake();
         Ok(())
     }
@@ -266,6 +328,10 @@ impl Mailbox for View {
 
     fn change_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.changes.as_fd())
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 }
 
@@ -310,14 +376,24 @@ impl Save for Saving {
 
     fn commit(self: Box<Self>) -> Result<Appended, Error> {
         let mut disk = self.disk.lock().unwrap();
-        let uids = self.mails.into_iter().map(|(mail, body)| disk.append(&mail, body)).collect();
-        Ok(Appended { uid_validity: UidValidity::new(7).unwrap(), uids })
+        let uids = self
+            .mails
+            .into_iter()
+            .map(|(mail, body)| disk.append(&mail, body))
+            .collect();
+        Ok(Appended {
+            uid_validity: UidValidity::new(7).unwrap(),
+            uids,
+        })
     }
 }
 
 impl MailStore for Memory {
     fn namespaces(&self) -> Vec<NamespaceInfo> {
-        vec![NamespaceInfo { prefix: String::new(), separator: '/' }]
+        vec![NamespaceInfo {
+            prefix: String::new(),
+            separator: '/',
+        }]
     }
 
     fn list(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
@@ -350,7 +426,15 @@ impl MailStore for Memory {
                 item.state.flags = item.state.flags.without(Flags::RECENT);
             }
         }
-        Ok(Box::new(View { name: name.clone(), disk, access, items, keywords, next, changes }))
+        Ok(Box::new(View {
+            name: name.clone(),
+            disk,
+            access,
+            items,
+            keywords,
+            next,
+            changes,
+        }))
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
@@ -359,7 +443,9 @@ impl MailStore for Memory {
 
     fn create(&mut self, name: &MailboxName) -> Result<(), Error> {
         if self.disk(name).is_ok() {
-            return Err(Error::Exists { mailbox: name.clone() });
+            return Err(Error::Exists {
+                mailbox: name.clone(),
+            });
         }
         let disk = Disk {
             name: name.clone(),
@@ -385,7 +471,9 @@ impl MailStore for Memory {
     fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<(), Error> {
         let disk = self.disk(from)?;
         if self.disk(to).is_ok() {
-            return Err(Error::Exists { mailbox: to.clone() });
+            return Err(Error::Exists {
+                mailbox: to.clone(),
+            });
         }
         disk.lock().unwrap().name = to.clone();
         Ok(())
@@ -404,18 +492,37 @@ impl MailStore for Memory {
     }
 
     fn begin_save(&mut self, name: &MailboxName) -> Result<Box<dyn Save + '_>, Error> {
-        Ok(Box::new(Saving { disk: self.disk(name)?, mails: Vec::new() }))
+        Ok(Box::new(Saving {
+            disk: self.disk(name)?,
+            mails: Vec::new(),
+        }))
     }
 
-    fn copy(&mut self, from: &mut dyn Mailbox, uids: &UidSet, to: &MailboxName) -> Result<Copied, Error> {
+    fn copy(
+        &mut self,
+        from: &mut dyn Mailbox,
+        uids: &UidSet,
+        to: &MailboxName,
+    ) -> Result<Copied, Error> {
         let disk = self.disk(to)?;
-        let mut copied = Copied { uid_validity: UidValidity::new(7).unwrap(), from: vec![], to: vec![] };
+        let mut copied = Copied {
+            uid_validity: UidValidity::new(7).unwrap(),
+            from: vec![],
+            to: vec![],
+        };
         for seq in (1..=from.len()).filter_map(Seq::new) {
-            let Some(uid) = from.uid(seq).filter(|uid| uids.contains(*uid)) else { continue };
+            let Some(uid) = from.uid(seq).filter(|uid| uids.contains(*uid)) else {
+                continue;
+            };
             let mut body = Vec::new();
-            from.mail(seq)?.body()?.read_to_end(&mut body).map_err(Error::Input)?;
+            from.mail(seq)?
+                .body()?
+                .read_to_end(&mut body)
+                .map_err(Error::Input)?;
             copied.from.push(uid);
-            copied.to.push(disk.lock().unwrap().append(&NewMail::default(), body));
+            copied
+                .to
+                .push(disk.lock().unwrap().append(&NewMail::default(), body));
         }
         Ok(copied)
     }
@@ -439,15 +546,26 @@ impl TestClient {
     /// The same with settings, and with bytes that login had read already.
     pub fn with(memory: &Memory, settings: Settings, unread: &[u8]) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         let stop = Stop::new().unwrap();
         let (mut memory, unread, inner_stop) = (memory.clone(), unread.to_vec(), stop.clone());
         let session = std::thread::spawn(move || {
-            let context =
-                Context { store: &mut memory, stop: &inner_stop, settings: &settings, tag: "login", unread };
+            let context = Context {
+                store: &mut memory,
+                stop: &inner_stop,
+                settings: &settings,
+                tag: "login",
+                unread,
+            };
             run(theirs, context)
         });
-        let mut client = Self { stream: ours, session: Some(session), stop, received: Vec::new() };
+        let mut client = Self {
+            stream: ours,
+            session: Some(session),
+            stop,
+            received: Vec::new(),
+        };
         client.until(|line| line.starts_with("login OK"));
         client
     }
@@ -472,7 +590,9 @@ impl TestClient {
     pub fn until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            let line = self.next_line().unwrap_or_else(|| panic!("the session ended after {lines:?}"));
+            let line = self
+                .next_line()
+                .unwrap_or_else(|| panic!("the session ended after {lines:?}"));
             let is_last = last(&line);
             lines.push(line);
             if is_last {
@@ -486,7 +606,11 @@ impl TestClient {
         loop {
             if let Some(at) = self.received.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=at).collect();
-                return Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+                return Some(
+                    String::from_utf8_lossy(&line)
+                        .trim_end_matches(['\r', '\n'])
+                        .to_owned(),
+                );
             }
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer) {
