@@ -11,17 +11,26 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 /// A TLS connection over TCP.
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-/// A client connection to `culver.test`; the handshake runs with the first byte read or written.
-pub fn connect(tcp: TcpStream) -> Tls {
+/// How test clients do TLS: any certificate will do.
+///
+/// # Panics
+/// Never: the provider has TLS 1.2 and 1.3.
+#[must_use]
+pub fn client_config() -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.2 and 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
+        .with_no_client_auth()
+}
+
+/// A client connection to `culver.test`; the handshake is done.
+pub fn connect(tcp: TcpStream) -> Tls {
     let name = ServerName::try_from("culver.test").expect("a host name");
-    let mut connection = ClientConnection::new(Arc::new(config), name).expect("a TLS client");
+    let mut connection =
+        ClientConnection::new(Arc::new(client_config()), name).expect("a TLS client");
     let mut tcp = tcp;
     connection.complete_io(&mut tcp).expect("TLS handshake");
     StreamOwned::new(connection, tcp)

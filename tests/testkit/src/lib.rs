@@ -24,6 +24,7 @@ mod machine;
 mod package;
 mod stream;
 
+pub use client_tls::client_config;
 pub use corpora::{Message, corpora};
 pub use dovecot::Dovecot;
 pub use fixture::Fixture;

@@ -1,1 +1,0 @@
-//! Ours and Dovecot in one run.

@@ -1,0 +1,29 @@
+//! Ours and Debian's Dovecot, measured in one run by the same client on the same machine.
+//!
+//! Prints medians and ratios. Nothing in here asserts a time: figures are for people.
+
+mod client;
+mod measure;
+mod servers;
+mod sessions;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures ours and Debian's Dovecot in one run")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Logins per second and memory per idle session: 100 users, 3 sessions each.
+    Sessions(sessions::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Sessions(options) => sessions::run(&options),
+    }
+}
