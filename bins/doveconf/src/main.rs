@@ -1,3 +1,52 @@
-//! doveconf: Compiles the configuration; prints and checks it.
+//! doveconf: compiles the configuration; prints and checks it.
+//!
+//! Socket:  none
+//! Callers: culver.service as root (`compile`), the package (`mkcert`, `generate`), whoever is curious (`-n`)
+//! Rights:  the caller's. It reads the configuration, writes snapshots, and ends
+//! State:   /run/culver/config: one snapshot per service; a broken configuration leaves the old ones
 
-fn main() {}
+mod cli;
+mod compile;
+mod mkcert;
+mod names;
+mod print;
+mod query;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Arguments, Command, Generate};
+
+/// What Dovecot's programs exit with when the configuration is wrong.
+const EXIT_CONFIG: u8 = 89;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("doveconf: Fatal: {error:#}");
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let path = arguments.config.clone().unwrap_or_else(cli::default_path);
+    match arguments.command {
+        None => query::run(&path, &arguments.query),
+        Some(Command::Compile { directory }) => compile::run(&path, &directory),
+        Some(Command::Mkcert { directory }) => mkcert::run(&path, directory.as_deref()),
+        Some(Command::Generate {
+            what: Generate::Man { directory },
+        }) => cli::generate_man(&directory),
+        Some(Command::Generate {
+            what: Generate::Completions { shell },
+        }) => {
+            cli::generate_completions(shell);
+            Ok(())
+        }
+    }
+}

@@ -6,7 +6,6 @@ mod values;
 use std::collections::BTreeMap;
 
 use crate::config::{Block, Config, Scope};
-use crate::filter::{Address, Condition, Filter};
 use crate::names::Names;
 use crate::problem::{Error, Location, Problems};
 use crate::snapshot::{Compiled, Layer, ServiceSettings, Snapshot, reader};
@@ -88,7 +87,9 @@ fn snapshot(config: &Config, service: &str, values: &mut Values<'_>) -> Snapshot
 
 fn layer(scope: &Scope, reader: Readers, values: &mut Values<'_>) -> Layer {
     let block = compiled(&scope.block, reader, values);
-    let condition = condition(&scope.filter, &scope.block.at, values);
+    let condition = scope
+        .filter
+        .condition(&mut |host| values.host(host, &scope.block.at));
     Layer {
         condition,
         values: block.values,
@@ -126,25 +127,6 @@ fn compiled(block: &Block, reader: Readers, values: &mut Values<'_>) -> Compiled
         .map(|block| compiled(block, reader, values))
         .collect();
     result
-}
-
-fn condition(filter: &Filter, at: &Location, values: &mut Values<'_>) -> Condition {
-    let mut nets = |address: &Option<(String, Address)>| match address {
-        None => Vec::new(),
-        Some((_, Address::Net(net))) => vec![*net],
-        Some((_, Address::Host(host))) => values.host(host, at),
-    };
-    let names = filter.local_name.as_deref().unwrap_or_default();
-    Condition {
-        local: nets(&filter.local),
-        local_name: names
-            .split(' ')
-            .filter(|name| !name.is_empty())
-            .map(str::to_lowercase)
-            .collect(),
-        remote: nets(&filter.remote),
-        protocol: filter.protocol.clone().unwrap_or_default(),
-    }
 }
 
 fn limits(config: &Config, service: &str) -> ServiceSettings {

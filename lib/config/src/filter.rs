@@ -68,6 +68,28 @@ impl Filter {
         Ok(inner)
     }
 
+    /// The filter as it is evaluated; `host` looks host names up.
+    pub fn condition(&self, host: &mut dyn FnMut(&str) -> Vec<IpNet>) -> Condition {
+        let mut nets = |address: &Option<(String, Address)>| match address {
+            None => Vec::new(),
+            Some((_, Address::Net(net))) => vec![*net],
+            Some((_, Address::Host(name))) => host(name),
+        };
+        let (local, remote) = (nets(&self.local), nets(&self.remote));
+        let names = self.local_name.as_deref().unwrap_or_default();
+        let local_name = names
+            .split(' ')
+            .filter(|name| !name.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        Condition {
+            local,
+            local_name,
+            remote,
+            protocol: self.protocol.clone().unwrap_or_default(),
+        }
+    }
+
     fn may_hold_protocol(&self) -> Result<(), String> {
         match self.protocol {
             Some(_) => Err("Nested protocol { protocol { .. } } block not allowed".to_owned()),

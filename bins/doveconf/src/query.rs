@@ -1,0 +1,154 @@
+//! `doveconf [-n] [setting …]`: prints the configuration.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::bail;
+use config::{Config, Severity};
+
+use crate::cli::Query;
+use crate::print::{Look, Node, Printer, Which};
+use crate::view::{self, View};
+
+/// Prints what was asked for. Errors in the configuration are told first, all of them; then nothing is printed.
+pub fn run(path: &Path, query: &Query) -> anyhow::Result<()> {
+    let config = read(path, query)?;
+    let view = view::of(&config, &query.filter)?;
+    let which = match query {
+        Query { changed: true, .. } => Which::Changed,
+        Query { assigned: true, .. } => Which::Assigned,
+        _ => Which::All,
+    };
+    let printer = Printer {
+        which,
+        look: look(query),
+    };
+    let text = if query.names.is_empty() {
+        whole(&config, &view, &printer)
+    } else {
+        named(&view, &printer, query)?
+    };
+    // Whoever closed the pipe has read enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+fn read(path: &Path, query: &Query) -> anyhow::Result<Config> {
+    if query.defaults {
+        return Ok(config::parse_text(path, ""));
+    }
+    let config = config::parse_file(path);
+    let whole = config.check();
+    let mut errors = 0_usize;
+    for problem in config.problems().iter().chain(whole.iter()) {
+        match problem.severity {
+            Severity::Error => {
+                errors = errors.saturating_add(1);
+                eprintln!("doveconf: Error: {problem}");
+            }
+            Severity::Warning => eprintln!("doveconf: Warning: {problem}"),
+        }
+    }
+    if errors > 0 {
+        bail!("{}: {errors} errors in the configuration", path.display());
+    }
+    Ok(config)
+}
+
+fn look(query: &Query) -> Look {
+    match query {
+        Query {
+            expand: true,
+            show_secrets: true,
+            ..
+        } => Look::Expanded,
+        Query { expand: true, .. } => Look::ExpandedHidden,
+        Query {
+            show_secrets: true, ..
+        } => Look::Raw,
+        _ => Look::RawHidden,
+    }
+}
+
+fn whole(config: &Config, view: &View, printer: &Printer) -> String {
+    let host = rustix::system::uname();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("# {version} (Culver): {}\n", config.path().display());
+    let system = [host.sysname(), host.release(), host.machine()]
+        .map(|part| part.to_string_lossy().into_owned())
+        .join(" ");
+    text.push_str(&format!(
+        "# OS: {system}\n# Hostname: {}\n",
+        host.nodename().to_string_lossy()
+    ));
+    if printer.which == Which::All {
+        text.push_str("# NOTE: Send doveconf -n output instead when asking for help.\n");
+    }
+    for node in printer.root(&view.root) {
+        node.write(&mut text, 0);
+    }
+    for scope in &view.scopes {
+        if let Some(node) = printer.scope(scope) {
+            node.write(&mut text, 0);
+        }
+    }
+    text
+}
+
+/// `name`, `section`, `section/name`, `section/name/setting`, `plugin/setting`.
+fn named(view: &View, printer: &Printer, query: &Query) -> anyhow::Result<String> {
+    let secret = match printer.look {
+        Look::RawHidden => Look::Raw,
+        other => other,
+    };
+    let nodes = Printer {
+        which: Which::All,
+        look: secret,
+    }
+    .root(&view.root);
+    let mut text = String::new();
+    for name in &query.names {
+        let found = find(&nodes, name);
+        if found.is_empty() {
+            bail!("Unknown setting: {name}");
+        }
+        for node in found {
+            match node {
+                Node::Value { text: value, .. } if query.hide_names => {
+                    text.push_str(&format!("{value}\n"))
+                }
+                Node::Value { text: value, .. } => {
+                    text.push_str(&format!("{name} = {}\n", crate::print::quoted(value)))
+                }
+                section @ Node::Section { .. } => section.write(&mut text, 0),
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn find<'n>(nodes: &'n [Node], path: &str) -> Vec<&'n Node> {
+    let mut found = Vec::new();
+    for node in nodes {
+        match node {
+            Node::Value { name, .. } if name == path => found.push(node),
+            Node::Section { kind, name, nodes } => {
+                let full = if name.is_empty() {
+                    kind.clone()
+                } else {
+                    format!("{kind}/{name}")
+                };
+                if path == kind || path == full {
+                    found.push(node);
+                } else if let Some(rest) = path
+                    .strip_prefix(full.as_str())
+                    .and_then(|rest| rest.strip_prefix('/'))
+                {
+                    found.extend(find(nodes, rest));
+                }
+            }
+            Node::Value { .. } => {}
+        }
+    }
+    found
+}
