@@ -202,7 +202,11 @@ impl Parser<'_> {
             .comment
             .take()
             .filter(|comment| !comment.is_empty());
-        let words = if has_domain || comment.is_some() { Vec::new() } else { self.words() };
+        let words = if has_domain || comment.is_some() {
+            Vec::new()
+        } else {
+            self.words()
+        };
         if let Some(comment) = comment {
             address.name = Some(comment);
         } else if !words.is_empty() {

@@ -91,7 +91,7 @@ impl Content {
             .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
     }
 
-    /// Takes one field. Where a field is repeated the first one counts, except for the disposition.
+    /// Takes one field. Where a field is repeated the first one counts.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         match name
             .get(8..)
@@ -109,9 +109,20 @@ impl Content {
             b"description" => set_text(&mut self.description, value),
             b"md5" => set_text(&mut self.md5, value),
             b"location" => set_text(&mut self.location, value),
-            b"disposition" => self.disposition = Some(disposition(value)),
+            b"disposition" => self.add_disposition(value),
             b"language" if self.language.is_none() => self.language = languages(value),
             _ => {}
+        }
+    }
+
+    /// Here the first one with parameters counts.
+    fn add_disposition(&mut self, value: &[u8]) {
+        if self
+            .disposition
+            .as_ref()
+            .is_none_or(|(_, params)| params.is_empty())
+        {
+            self.disposition = disposition(value).or(self.disposition.take());
         }
     }
 
@@ -218,34 +229,35 @@ fn token(value: &[u8]) -> Option<Vec<u8>> {
         .filter(|token| !token.is_empty())
 }
 
-fn disposition(value: &[u8]) -> (Vec<u8>, Params) {
+fn disposition(value: &[u8]) -> Option<(Vec<u8>, Params)> {
     let mut lexer = Lexer::new(value);
     let mut token = Vec::new();
-    let parsed = lexer
-        .skip_space()
-        .and_then(|_| lexer.mime_token(&mut token));
-    let params = if parsed.is_ok() {
-        param::parse(&mut lexer)
-    } else {
-        Params::new()
-    };
-    (token, params)
+    // A comment without an end leaves nothing to read.
+    let _ = lexer.skip_space();
+    if lexer.mime_token(&mut token).ok()? == Next::More && lexer.peek() != Some(b';') {
+        lexer.take_while(|byte| byte != b';');
+    }
+    Some((token, param::parse(&mut lexer)))
 }
 
+/// Atoms between commas, as far as they go.
 fn languages(value: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut lexer = Lexer::new(value);
     let mut languages = Vec::new();
-    let mut next = lexer.skip_space();
-    while next == Ok(Next::More) {
+    lexer.skip_space().ok()?;
+    loop {
         let mut language = Vec::new();
-        next = lexer.mime_token(&mut language);
-        if language.is_empty() {
+        let next = lexer.atom(&mut language);
+        if language.is_empty() || next.is_err() {
             break;
         }
         languages.push(language);
-        if lexer.peek() == Some(b',') {
-            lexer.bump();
-            next = lexer.skip_space();
+        if lexer.peek() != Some(b',') {
+            break;
+        }
+        lexer.bump();
+        if lexer.skip_space() != Ok(Next::More) {
+            break;
         }
     }
     Some(languages).filter(|languages| !languages.is_empty())

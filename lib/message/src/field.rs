@@ -167,10 +167,19 @@ impl Scanner {
 #[must_use]
 pub fn clean(raw: &[u8]) -> Vec<u8> {
     let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
-    let mut lines = raw.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = raw
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next().unwrap_or_default();
-    let blank = first.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    let skip = if blank == first.len() { blank.min(1) } else { blank };
+    let blank = first
+        .iter()
+        .take_while(|&&byte| byte == b' ' || byte == b'\t')
+        .count();
+    let skip = if blank == first.len() {
+        blank.min(1)
+    } else {
+        blank
+    };
     let mut value = Vec::with_capacity(raw.len());
     value.extend_from_slice(first.get(skip..).unwrap_or_default());
     for line in lines {

@@ -121,7 +121,9 @@ impl<'a> Lexer<'a> {
     /// but line ends and NUL (RFC 5322 §4.1).
     fn run(&mut self, ends: &[u8], run: &mut Run) -> Option<u8> {
         loop {
-            run.text.extend_from_slice(self.take_while(|byte| !b"\\\n\0".contains(&byte) && !ends.contains(&byte)));
+            run.text.extend_from_slice(
+                self.take_while(|byte| !b"\\\n\0".contains(&byte) && !ends.contains(&byte)),
+            );
             match (self.bump()?, self.peek()) {
                 (b'\n', _) => {
                     if run.text.ends_with(b"\r") {
@@ -142,6 +144,12 @@ impl<'a> Lexer<'a> {
                 (end, _) => return Some(end),
             }
         }
+    }
+
+    /// `atom`, then white space.
+    pub fn atom(&mut self, out: &mut Vec<u8>) -> Result {
+        out.extend_from_slice(self.take_while(is_atext));
+        self.skip_space()
     }
 
     /// `word` of a phrase that is not quoted; dots are allowed in it.
@@ -173,7 +181,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn here(&self) -> Next {
-        if self.rest.is_empty() { Next::End } else { Next::More }
+        if self.rest.is_empty() {
+            Next::End
+        } else {
+            Next::More
+        }
     }
 
     /// `quoted-string` from its opening quote, then white space.

@@ -3,7 +3,7 @@
 //! Continuations (`name*0`, `name*1`) are joined; the text stays encoded, since BODYSTRUCTURE sends it so: a joined value
 //! with an encoded piece keeps its `*` and is encoded as a whole.
 
-use crate::lex::{Broken, Lexer, Next, is_token};
+use crate::lex::{Broken, Lexer, Next};
 
 /// Names and values, in the order in which Dovecot lists them.
 pub(crate) type Params = Vec<(Vec<u8>, Vec<u8>)>;

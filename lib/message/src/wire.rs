@@ -1,10 +1,18 @@
 //! Strings of IMAP responses, as Dovecot chooses between NIL, quoted and literal. RFC 3501 §4.3.
 
+/// With more characters to escape, a literal is shorter.
+const ESCAPED: usize = 4;
+
 /// A quoted string, or a literal where quoting cannot say it (8-bit, CR, LF; NUL becomes U+FFFD).
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
-    if text
+    let escaped = text
         .iter()
-        .any(|&byte| matches!(byte, 0 | b'\r' | b'\n' | 0x80..))
+        .filter(|&&byte| matches!(byte, b'"' | b'\\'))
+        .count();
+    if escaped > ESCAPED
+        || text
+            .iter()
+            .any(|&byte| matches!(byte, 0 | b'\r' | b'\n' | 0x80..))
     {
         return literal(out, text.iter().copied());
     }

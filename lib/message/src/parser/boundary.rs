@@ -62,6 +62,7 @@ impl Boundaries {
     /// Whose boundary the line is. `line` has no LF; [`DECIDING`] bytes are enough.
     pub fn find(&self, line: &[u8]) -> Option<Delimiter> {
         let text = line.strip_prefix(b"--")?;
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
         let (boundary, depth) = match self.exact(text) {
             Some(found) => found,
             None => self.longest(text)?,
@@ -75,7 +76,11 @@ impl Boundaries {
     /// The line is a boundary, or a boundary and two dashes: the latest of these, unless the longer one is hidden by none.
     fn exact(&self, text: &[u8]) -> Option<(&[u8], usize)> {
         let whole = self.latest(text);
-        let closed = text.strip_suffix(b"--").and_then(|text| self.latest(text));
+        // An empty boundary cannot be told from its end.
+        let closed = text
+            .strip_suffix(b"--")
+            .filter(|text| !text.is_empty())
+            .and_then(|text| self.latest(text));
         let Some(closed) = closed else { return whole };
         let between = text
             .get(..text.len() - 1)
