@@ -42,7 +42,10 @@ impl Reply {
     ///
     /// # Panics
     /// There is none.
-    #[must_use]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "that it is there may be all that a test asks"
+    )]
     pub fn find(&self, part: &str) -> &Response {
         self.untagged
             .iter()

@@ -148,9 +148,18 @@ impl Machine {
         enter
     }
 
-    /// Runs a shell script in the machine and returns its output; panics if it fails.
+    /// Runs a shell script in the machine and returns its output; panics if it fails or takes five minutes.
     pub fn run(&self, shell: &str) -> String {
-        let output = self.enter(&["bash", "-euo", "pipefail", "-c", shell]);
+        let output = self.enter(&[
+            "timeout",
+            "--kill-after=5",
+            "300",
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            shell,
+        ]);
         assert!(
             output.status.success(),
             "{}: {shell}\n{}{}",

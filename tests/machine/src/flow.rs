@@ -1,0 +1,115 @@
+//! The whole way of a message, and what systemd and the journal say about it.
+
+use testkit::{Imap, Machine};
+
+/// Units that are active once a message came in and was read: no unit of ours is for show.
+const UNITS: [&str; 19] = [
+    "culver.service",
+    "culver-anvil.service",
+    "culver-anvil.socket",
+    "culver-auth-login.socket",
+    "culver-auth-master.socket",
+    "culver-auth-userdb.socket",
+    "culver-auth-worker.service",
+    "culver-auth-worker.socket",
+    "culver-auth.service",
+    "culver-deliver.service",
+    "culver-deliver.socket",
+    "culver-imap-login.service",
+    "culver-imap-session.socket",
+    "culver-imap.service",
+    "culver-imap.socket",
+    "culver-imaps.socket",
+    "culver-lmtp-inet.socket",
+    "culver-lmtp.service",
+    "culver-lmtp.socket",
+];
+
+#[test]
+fn a_message_comes_in_and_is_read() {
+    let machine = Machine::with_culver();
+    machine.add_user("ann", "secret");
+    machine.run(
+        "swaks --protocol LMTP --server 127.0.0.1:24 --from bob@example.org --to ann@culver.test \
+         --header 'Subject: the whole way' --body 'from end to end'",
+    );
+    let read = machine.run("curl -sS --insecure --user ann:secret 'imaps://127.0.0.1/INBOX;UID=1'");
+    assert!(read.contains("Subject: the whole way\r\n"), "{read}");
+    assert!(read.contains("from end to end"), "{read}");
+
+    for unit in UNITS {
+        let state = machine.enter(&["systemctl", "is-active", unit]);
+        assert!(
+            state.status.success(),
+            "{unit} is {}",
+            String::from_utf8_lossy(&state.stdout)
+        );
+    }
+    let ours = machine.run("systemctl list-units --all --plain --no-legend 'culver*' | wc -l");
+    assert_eq!(
+        ours.trim(),
+        UNITS.len().to_string(),
+        "the table above names all units"
+    );
+    machine.assert_healthy();
+}
+
+/// design.md §6: one session id from the first packet to the last, whoever writes the record.
+#[test]
+fn one_session_id_runs_through_all_services() {
+    let machine = Machine::culver();
+    machine.add_user("traced", "secret");
+    let mut imap = Imap::connect_tls(machine.connect(993));
+    imap.ok("LOGIN traced secret");
+    imap.ok("SELECT INBOX");
+    imap.ok("LOGOUT");
+    machine.await_journal("imap(traced)");
+
+    let login = machine.journal(&["CULVER_USER=traced", "CULVER_SERVICE=imap-login"]);
+    let login = login
+        .iter()
+        .find(|record| record.message().contains("Login: user=<traced>"));
+    let login = login.expect("a record of the login");
+    let line = login.message();
+    for part in [
+        "imap-login: Login: user=<traced>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, mpid=",
+        "TLS",
+        "session=<",
+    ] {
+        assert!(line.contains(part), "{part:?} in {line:?}");
+    }
+    let session = login.field("CULVER_SESSION");
+    assert!(line.contains(&format!("session=<{session}>")), "{line}");
+    assert_eq!(login.field("CULVER_REMOTE_IP"), "127.0.0.1");
+    assert_eq!(login.field("MESSAGE_ID").len(), 32);
+
+    let of_session = machine.journal(&[&format!("CULVER_SESSION={session}")]);
+    let services: Vec<String> = of_session
+        .iter()
+        .map(|record| record.field("CULVER_SERVICE"))
+        .collect();
+    assert!(
+        services.iter().any(|service| service == "imap"),
+        "{services:?}"
+    );
+}
+
+/// `journalctl -x` explains what happened.
+#[test]
+fn the_journal_explains_itself() {
+    let machine = Machine::culver();
+    machine.add_user("forgetful", "secret");
+    let mut imap = Imap::connect_tls(machine.connect(993));
+    let refused = imap.command("LOGIN forgetful wrong");
+    assert!(
+        refused.tagged.starts_with("NO [AUTHENTICATIONFAILED]"),
+        "{refused:?}"
+    );
+    machine.await_journal("forgetful");
+    let explained = machine.run("journalctl -x --no-pager CULVER_USER=forgetful");
+    assert!(explained.contains("░░ Defined-By: Culver"), "{explained}");
+    assert!(
+        !explained.contains("wrong"),
+        "the password is in the journal: {explained}"
+    );
+}
