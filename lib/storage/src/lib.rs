@@ -1,1 +1,27 @@
 //! User + namespaces + mail_location become mailboxes.
+//!
+//! [`Shared`] once per process; a [`Storage`] per session, which implements
+//! [`mailbox::MailStore`]. Where a mailbox is, what it is called, who is subscribed: here. What its
+//! bytes are: `format-*`.
+//!
+//! *Invariant:* no name leads outside the directories that the configuration gives a user.
+
+mod changelog;
+mod list;
+mod location;
+mod mutf7;
+mod names;
+mod namespace;
+mod pattern;
+mod settings;
+mod shared;
+mod store;
+mod subscriptions;
+mod uidvalidity;
+mod user;
+
+pub use location::{Encoding, Index, Layout, Location};
+pub use settings::{Auto, Fsync, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
+pub use shared::Shared;
+pub use store::Storage;
+pub use user::MailUser;

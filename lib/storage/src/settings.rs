@@ -1,0 +1,168 @@
+//! What the configuration says about a user's mail, by the names of the settings.
+
+use format_maildir::settings as maildir;
+use serde::Deserialize;
+
+/// Settings of every service that opens mailboxes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    /// Where mail is; variables not yet put in.
+    pub mail_location: String,
+    /// What is synced before it is acknowledged.
+    pub mail_fsync: Fsync,
+    /// New messages end their lines with CRLF.
+    pub mail_save_crlf: bool,
+    /// COPY makes hard links.
+    pub maildir_copy_with_hardlinks: bool,
+    /// None: one, private, without prefix, with INBOX.
+    pub namespace: Vec<NamespaceSettings>,
+}
+
+/// `mail_fsync`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fsync {
+    /// Whatever is acknowledged.
+    Optimized,
+    /// The kernel writes when it likes.
+    Never,
+    /// As optimized; differs on NFS only.
+    Always,
+}
+
+/// `namespace NAME { … }`
+#[derive(Clone, Debug, Deserialize)]
+pub struct NamespaceSettings {
+    /// For the configuration only.
+    pub name: String,
+    /// As if it was not there.
+    pub disabled: bool,
+    /// Not told in NAMESPACE.
+    pub hidden: bool,
+    /// A user's other namespaces are of use even if this one is not.
+    pub ignore_on_failure: bool,
+    /// Has the user's INBOX.
+    pub inbox: bool,
+    /// Told in LIST.
+    pub list: Visibility,
+    /// Empty: `mail_location`.
+    pub location: String,
+    /// Lower ones come first in NAMESPACE.
+    pub order: u32,
+    /// Every name begins with it.
+    pub prefix: String,
+    /// Between levels; empty: the layout's.
+    pub separator: String,
+    /// Has subscriptions of its own.
+    pub subscriptions: bool,
+    /// Whose mail it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Mailboxes that the configuration knows.
+    pub mailbox: Vec<MailboxSettings>,
+}
+
+/// `list = …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Visibility {
+    /// With its prefix.
+    Yes,
+    /// Only to who asks for it by its prefix.
+    No,
+    /// If it has mailboxes.
+    Children,
+}
+
+/// `type = …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The user's own.
+    Private,
+    /// Other users'.
+    Shared,
+    /// Everybody's.
+    Public,
+}
+
+/// `mailbox NAME { … }`
+#[derive(Clone, Debug, Deserialize)]
+pub struct MailboxSettings {
+    /// Without the namespace's prefix.
+    pub name: String,
+    /// Made when it is first used.
+    pub auto: Auto,
+    /// RFC 6154: `\Drafts`, …
+    pub special_use: Vec<String>,
+}
+
+/// `auto = …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auto {
+    /// Like any other.
+    No,
+    /// Exists.
+    Create,
+    /// Exists and is subscribed.
+    Subscribe,
+}
+
+impl Settings {
+    /// What a Maildir needs of it.
+    #[must_use]
+    pub fn maildir(&self) -> maildir::Settings {
+        maildir::Settings {
+            durability: match self.mail_fsync {
+                Fsync::Never => maildir::Durability::Unsynced,
+                Fsync::Optimized | Fsync::Always => maildir::Durability::Synced,
+            },
+            line_ends: if self.mail_save_crlf {
+                maildir::LineEnds::Crlf
+            } else {
+                maildir::LineEnds::Lf
+            },
+            copies: if self.maildir_copy_with_hardlinks {
+                maildir::Copies::Linked
+            } else {
+                maildir::Copies::Whole
+            },
+            ..maildir::Settings::default()
+        }
+    }
+}
+
+/// Dovecot's defaults; in service the configuration's table has them.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mail_location: String::new(),
+            mail_fsync: Fsync::Optimized,
+            mail_save_crlf: false,
+            maildir_copy_with_hardlinks: true,
+            namespace: Vec::new(),
+        }
+    }
+}
+
+/// Dovecot's defaults, with INBOX.
+impl Default for NamespaceSettings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            disabled: false,
+            hidden: false,
+            ignore_on_failure: false,
+            inbox: true,
+            list: Visibility::Yes,
+            location: String::new(),
+            order: 0,
+            prefix: String::new(),
+            separator: String::new(),
+            subscriptions: true,
+            kind: Kind::Private,
+            mailbox: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the sessions of one process share: each open mailbox once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use format_maildir::{Maildir, Place};
+use sys::fs::Fs;
+
+/// Mailboxes that stay in memory after their last session: the next STATUS or delivery is quicker.
+const KEPT: usize = 8;
+
+/// One per worker process, or per test that plays several.
+pub struct Shared {
+    pub(crate) fs: Fs,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    known: HashMap<Place, Weak<Maildir>>,
+    kept: VecDeque<Arc<Maildir>>,
+}
+
+impl Shared {
+    /// Nothing open yet.
+    #[must_use]
+    pub fn new(fs: Fs) -> Arc<Self> {
+        Arc::new(Self {
+            fs,
+            open: Mutex::default(),
+        })
+    }
+
+    /// The mailbox at `place`; `make` is called for one that is not in memory.
+    pub(crate) fn maildir(
+        &self,
+        place: Place,
+        make: impl FnOnce(Place) -> Maildir,
+    ) -> Arc<Maildir> {
+        let mut open = self.open();
+        let known = open.known.get(&place).and_then(Weak::upgrade);
+        let maildir = known.unwrap_or_else(|| Arc::new(make(place.clone())));
+        open.keep(&maildir);
+        open.known.insert(place, Arc::downgrade(&maildir));
+        maildir
+    }
+
+    /// The mailboxes at these places are no more what they were.
+    pub(crate) fn forget(&self, gone: impl Fn(&Place) -> bool) {
+        let mut open = self.open();
+        open.known.retain(|place, _| !gone(place));
+        open.kept.retain(|maildir| !gone(maildir.place()));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn keep(&mut self, maildir: &Arc<Maildir>) {
+        self.kept.retain(|kept| !Arc::ptr_eq(kept, maildir));
+        self.kept.push_back(Arc::clone(maildir));
+        if self.kept.len() > KEPT {
+            self.kept.pop_front();
+            self.known.retain(|_, maildir| maildir.strong_count() > 0);
+        }
+    }
+}

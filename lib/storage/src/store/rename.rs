@@ -1,0 +1,150 @@
+//! RENAME: directories move, UIDs stay. INBOX: its messages move. RFC 3501 §6.3.5.
+
+use std::path::PathBuf;
+
+use mailbox::{Access, Error, MailStore, MailboxName, Uid, UidSet};
+use sys::fs::{Fs, FsError};
+
+use super::Storage;
+use crate::changelog::Event;
+use crate::list::List;
+use crate::location::Layout;
+use crate::namespace::Target;
+
+impl Storage {
+    pub(super) fn rename_mailbox(
+        &mut self,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<(), Error> {
+        let (source, target) = (self.resolve(from)?, self.resolve(to)?);
+        let list = &self.namespace(&source)?.list;
+        if list.is_inbox(&source.levels) {
+            return self.empty_inbox_into(from, to);
+        }
+        let not_possible = |why| Err(Error::NotPossible { why });
+        if source.namespace != target.namespace {
+            return not_possible("Can't rename mailboxes across namespaces.");
+        }
+        if target.levels.starts_with(&source.levels) {
+            return match target.levels.len() == source.levels.len() {
+                true => Err(Error::Exists {
+                    mailbox: to.clone(),
+                }),
+                false => not_possible("Can't rename mailbox under itself."),
+            };
+        }
+        list.create_root()?;
+        let _lock = list.lock()?;
+        if !self.is_on_disk(&source)? {
+            return Err(Error::NotFound {
+                mailbox: from.clone(),
+            });
+        }
+        if list.is_inbox(&target.levels) || self.is_on_disk(&target)? {
+            return Err(Error::Exists {
+                mailbox: to.clone(),
+            });
+        }
+        list.rename(&source, &target)?;
+        let root = list.place(&source.levels).dir;
+        self.shared
+            .forget(|place| is_at_or_below(&place.dir, &root));
+        let namespace = self.namespace(&target)?;
+        self.log_changes(
+            namespace,
+            &[Event::Rename(&namespace.names.plain(&target.levels))],
+        );
+        Ok(())
+    }
+
+    fn empty_inbox_into(&mut self, inbox: &MailboxName, to: &MailboxName) -> Result<(), Error> {
+        self.create(to)?;
+        let mut view = self.open(inbox, Access::ReadWrite)?;
+        let all = UidSet::from_ranges([(Uid::MIN, Uid::MAX)]);
+        let copied = self.copy(&mut *view, &all, to)?;
+        view.remove(&copied.from.into_iter().collect())
+    }
+
+    /// Is there a mailbox, or a level above one?
+    pub(super) fn is_on_disk(&self, target: &Target) -> Result<bool, Error> {
+        let list = &self.namespace(target)?.list;
+        let found = list.scan()?;
+        Ok(found
+            .iter()
+            .any(|found| found.levels.starts_with(&target.levels)))
+    }
+}
+
+/// `.A` and `.A.B`, or `A` and what is in it.
+fn is_at_or_below(dir: &std::path::Path, root: &std::path::Path) -> bool {
+    if dir.starts_with(root) {
+        return true;
+    }
+    let below = dir
+        .to_str()
+        .zip(root.to_str())
+        .and_then(|(dir, root)| dir.strip_prefix(root));
+    below.is_some_and(|below| below.starts_with('.'))
+}
+
+impl List {
+    /// All directories of a mailbox and those below it; on failure those that moved move back.
+    fn rename(&self, from: &Target, to: &Target) -> Result<(), Error> {
+        let mut moves = Vec::new();
+        match self.location.layout {
+            Layout::Fs => moves.extend(self.moves(&from.levels, &to.levels)),
+            Layout::MaildirPlusPlus => {
+                for found in self.scan()? {
+                    if let Some(below) = found.levels.strip_prefix(from.levels.as_slice()) {
+                        let new = [to.levels.as_slice(), below].concat();
+                        moves.extend(self.moves(&found.levels, &new));
+                    }
+                }
+            }
+        }
+        self.carry_out(&moves)
+    }
+
+    /// Of one directory: where the mail is, where control and index files are.
+    fn moves(&self, from: &[String], to: &[String]) -> Vec<(PathBuf, PathBuf)> {
+        let (old, new) = (self.place(from), self.place(to));
+        let mut moves = vec![(old.dir.clone(), new.dir.clone())];
+        if old.control != old.dir {
+            moves.push((old.control, new.control));
+        }
+        moves.extend(self.index_dir(from).zip(self.index_dir(to)));
+        moves
+    }
+
+    fn carry_out(&self, moves: &[(PathBuf, PathBuf)]) -> Result<(), Error> {
+        let mut done: Vec<&(PathBuf, PathBuf)> = Vec::new();
+        for pair in moves {
+            match rename_one(&self.fs, pair) {
+                Ok(true) => done.push(pair),
+                Ok(false) => {}
+                Err(error) => {
+                    for (from, to) in done.into_iter().rev() {
+                        if let Err(error) = self.fs.rename(to, from) {
+                            tracing::error!("{error}; {} stays renamed", to.display());
+                        }
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(self.fs.sync_dir(&self.location.root)?)
+    }
+}
+
+/// `false`: there was no such directory.
+fn rename_one(fs: &Fs, (from, to): &(PathBuf, PathBuf)) -> Result<bool, FsError> {
+    if fs.stat_opt(from)?.is_none() {
+        return Ok(false);
+    }
+    if let Some(parent) = to.parent() {
+        fs.mkdir_all(parent, 0o700)?;
+    }
+    fs.rename(from, to)?;
+    Ok(true)
+}
