@@ -91,14 +91,16 @@ pub fn run<P: Prepare>(
         // The manager had no use for it.
         Ok(None) => ExitCode::SUCCESS,
         Err(reason) => {
-            // If the manager is gone, the journal still has it.
-            let _ = channel.send(
+            // The manager logs it, with the client it concerns; without a manager it is ours to log.
+            match channel.send(
                 &FromWorker::Failed {
                     reason: reason.clone(),
                 },
                 &[],
-            );
-            fail(name, &reason)
+            ) {
+                Ok(()) => ExitCode::FAILURE,
+                Err(_) => fail(name, &reason),
+            }
         }
     }
 }
@@ -161,6 +163,7 @@ fn identified<P: Prepare>(channel: &Channel, prepare: P) -> Result<Option<P::Ser
 static USER: std::sync::OnceLock<ipc::Username> = std::sync::OnceLock::new();
 
 fn become_user(identity: &Identity) -> std::io::Result<()> {
+    privileges::empty_bounding_set()?;
     privileges::become_user(&privileges::Identity {
         uid: identity.uid,
         gid: identity.gid,

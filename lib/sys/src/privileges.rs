@@ -66,19 +66,34 @@ fn same_groups(wanted: &[u32]) -> bool {
     wanted == have
 }
 
-/// Empties every capability set of the calling thread and checks it; needs `CAP_SETPCAP` for the
-/// bounding set where that is not empty already.
+/// Empties the bounding set, so that nothing can be gained by executing a program. Before
+/// [`become_user`], which may cost the `CAP_SETPCAP` that this needs.
+///
+/// # Errors
+/// No `CAP_SETPCAP`, and the set is not empty already.
+pub fn empty_bounding_set() -> io::Result<()> {
+    if caps::read(None, CapSet::Bounding)
+        .map_err(|e| capability("bounding", &e))?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    caps::clear(None, CapSet::Bounding).map_err(|e| capability("bounding", &e))
+}
+
+/// Empties every other capability set of the calling thread and checks it.
 ///
 /// # Errors
 /// A set that cannot be emptied, named.
 pub fn drop_all_capabilities() -> io::Result<()> {
-    caps::clear(None, CapSet::Ambient).map_err(|e| capability("ambient", &e))?;
-    if !bounding_is_empty()? {
-        caps::clear(None, CapSet::Bounding).map_err(|e| capability("bounding", &e))?;
+    for (set, name) in [
+        (CapSet::Ambient, "ambient"),
+        (CapSet::Effective, "effective"),
+        (CapSet::Inheritable, "inheritable"),
+        (CapSet::Permitted, "permitted"),
+    ] {
+        caps::clear(None, set).map_err(|e| capability(name, &e))?;
     }
-    caps::clear(None, CapSet::Effective).map_err(|e| capability("effective", &e))?;
-    caps::clear(None, CapSet::Inheritable).map_err(|e| capability("inheritable", &e))?;
-    caps::clear(None, CapSet::Permitted).map_err(|e| capability("permitted", &e))?;
     check_no_capabilities()
 }
 
@@ -127,12 +142,6 @@ pub fn check_only_manager_capabilities() -> io::Result<()> {
             format!("a manager must not have {extra}"),
         )),
     }
-}
-
-fn bounding_is_empty() -> io::Result<bool> {
-    Ok(caps::read(None, CapSet::Bounding)
-        .map_err(|e| capability("bounding", &e))?
-        .is_empty())
 }
 
 /// No program that this process or its children execute can ever gain rights.
