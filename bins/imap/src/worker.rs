@@ -1,0 +1,154 @@
+//! A worker: one user's storage, and a session per client.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use broker::worker::{Bounds, Prepare, Serve, Work, make_directory};
+use config::Snapshot;
+use ipc::facts::Facts;
+use ipc::worker::{ClientSession, Identity};
+use service::journal::id;
+use storage::{MailUser, Storage};
+use sys::fs::Fs;
+
+use crate::session::{self, Context};
+
+/// Loads what the worker needs while it may still read it.
+///
+/// # Errors
+/// What the administrator should read.
+pub fn prepare() -> Result<(Prepared, Bounds), String> {
+    let snapshot = Snapshot::load("imap").map_err(|error| error.to_string())?;
+    let bounds = Bounds {
+        address_space: snapshot.limits().vsz_limit,
+    };
+    Ok((Prepared { snapshot }, bounds))
+}
+
+/// Settings, and nobody to serve yet.
+pub struct Prepared {
+    snapshot: Snapshot,
+}
+
+impl Prepare for Prepared {
+    type Server = User;
+
+    fn directories(&self, identity: &Identity) -> Result<Vec<PathBuf>, String> {
+        let shared = storage::Shared::new(Fs::real());
+        let facts = config::Facts::of_protocol("imap");
+        let storage = open(&self.snapshot, &facts, &shared, identity)?;
+        let mut directories = storage.directories();
+        for directory in &directories {
+            make_directory(directory)?;
+        }
+        directories.extend(
+            identity
+                .home
+                .as_ref()
+                .map(PathBuf::from)
+                .filter(|home| home.is_dir()),
+        );
+        Ok(directories)
+    }
+
+    fn open(self, identity: Identity) -> Result<User, String> {
+        let storage = storage::Shared::new(Fs::real());
+        Ok(User {
+            snapshot: self.snapshot,
+            identity,
+            storage,
+        })
+    }
+}
+
+/// The user, with what its sessions share.
+pub struct User {
+    snapshot: Snapshot,
+    identity: Identity,
+    storage: Arc<storage::Shared>,
+}
+
+impl Serve for User {
+    fn serve(&self, work: Work) -> Vec<u8> {
+        let session = work.session.clone();
+        if let Err(reason) = self.session(work) {
+            tracing::error!(
+                message_id = id::SESSION_FAILED,
+                culver_user = self.identity.user.as_str(),
+                culver_session = session.as_str(),
+                "{}Error: {reason}",
+                self.prefix(session.as_str())
+            );
+        }
+        Vec::new()
+    }
+}
+
+impl User {
+    fn session(&self, mut work: Work) -> Result<(), String> {
+        let client = ClientSession::decode(&work.content).map_err(|error| error.to_string())?;
+        let stream = File::from(work.fds.pop().ok_or("BUG: a session without a client")?);
+        let facts = conditions(&client.facts);
+        let settings = self
+            .snapshot
+            .settings(&facts)
+            .map_err(|error| error.to_string())?;
+        let mut store = open(&self.snapshot, &facts, &self.storage, &self.identity)?;
+        let context = Context {
+            store: &mut store,
+            stop: &work.stop,
+            settings: &settings,
+            tag: &client.tag,
+            unread: client.unread,
+        };
+        let ended = session::run(stream, context);
+        tracing::info!(
+            message_id = id::SESSION_ENDED,
+            culver_user = self.identity.user.as_str(),
+            culver_session = work.session.as_str(),
+            culver_remote_ip = %client.facts.remote.ip(),
+            "{}{ended}",
+            self.prefix(work.session.as_str())
+        );
+        Ok(())
+    }
+
+    /// How every line about a session begins, as in Dovecot.
+    fn prefix(&self, session: &str) -> String {
+        format!(
+            "imap({})<{}><{session}>: ",
+            self.identity.user,
+            std::process::id()
+        )
+    }
+}
+
+fn open(
+    snapshot: &Snapshot,
+    facts: &config::Facts<'_>,
+    shared: &Arc<storage::Shared>,
+    identity: &Identity,
+) -> Result<Storage, String> {
+    let mut settings: storage::Settings = snapshot
+        .settings(facts)
+        .map_err(|error| error.to_string())?;
+    if let Some(mail) = &identity.mail {
+        settings.mail_location.clone_from(mail);
+    }
+    let user = MailUser {
+        name: identity.user.to_string(),
+        home: identity.home.clone(),
+        variables: vec![("service".to_owned(), "imap".to_owned())],
+    };
+    Storage::open(shared, &user, &settings).map_err(|error| error.to_string())
+}
+
+fn conditions(facts: &Facts) -> config::Facts<'_> {
+    config::Facts {
+        protocol: "imap",
+        local_ip: Some(facts.local.ip()),
+        remote_ip: Some(facts.remote.ip()),
+        local_name: None,
+    }
+}
