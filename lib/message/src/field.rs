@@ -5,7 +5,8 @@ const NAME_KEPT: usize = 1000;
 
 /// What a [`Scanner`] reports. Every byte of the header is reported once, in order.
 pub trait Sink {
-    /// A field begins. `start` is the name with what follows it, up to and including the colon; a line without a colon is all name.
+    /// A field begins. `start` is the name with what follows it, up to and including the colon. A line without a colon has
+    /// an empty name, and is all `start` (up to [`NAME_KEPT`] bytes).
     fn begin(&mut self, name: &[u8], start: &[u8]);
     /// More of the field's value, line ends included.
     fn value(&mut self, bytes: &[u8]);
@@ -149,7 +150,7 @@ impl Scanner {
 
     fn begin_field(&mut self, sink: &mut impl Sink) {
         let start = std::mem::take(&mut self.name);
-        let name = start.strip_suffix(b":").unwrap_or(&start);
+        let name = start.strip_suffix(b":").unwrap_or_default();
         sink.begin(name.trim_ascii_end(), &start);
         self.in_field = true;
     }
@@ -233,7 +234,7 @@ mod tests {
         let expected = [
             (" x", " odd\n$"),
             ("Subject", " a\r\n b\n$"),
-            ("no colon", "\n\tmore\n$"),
+            ("", "\n\tmore\n$"),
             ("\rcr", " y\n$"),
             ("", "empty\n$"),
         ];

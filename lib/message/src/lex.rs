@@ -209,7 +209,10 @@ impl<'a> Lexer<'a> {
             match self.bump().ok_or(Broken)? {
                 b'\\' => {
                     out.push(b'\\');
-                    out.push(self.bump().ok_or(Broken)?);
+                    match self.peek().ok_or(Broken)? {
+                        b'\r' | b'\n' | 0 => {}
+                        _ => out.extend(self.bump()),
+                    }
                 }
                 b'\n' => {}
                 b']' => {

@@ -20,20 +20,26 @@
 
 mod address;
 mod content;
+mod crlf;
 mod envelope;
 pub mod field;
+mod filter;
 mod lex;
 pub mod limits;
 mod param;
 mod parser;
 mod part;
+mod section;
 mod size;
 mod structure;
 mod text;
 mod wire;
 
 pub use address::{Address, parse as parse_addresses};
+pub use crlf::{CrlfReader, Position};
 pub use envelope::Envelope;
+pub use filter::{FieldFilter, FieldNames};
 pub use parser::{Parser, parse};
 pub use part::{Kind, Message, Part, PartId};
+pub use section::{Found, Section, SectionReader, What};
 pub use size::{Counter, Size, Span};
