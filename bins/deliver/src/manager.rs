@@ -1,0 +1,191 @@
+//! The manager: takes messages from lmtp, finds out whose they are, gives them to the user's worker.
+//!
+//! It never looks into a message.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use broker::{IdentitySettings, Limits, SubmitError};
+use config::{Facts, ServiceSettings, Snapshot};
+use ipc::auth_master::{self, MailUser, Refusal};
+use ipc::deliver::{Delivery, Failure};
+use ipc::facts::Protocol;
+use ipc::worker::Identity;
+use ipc::{Client, Error};
+use service::journal::{Clean, id};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+/// Where auth answers managers.
+const AUTH: &str = "/run/culver/auth/master";
+/// Longest time that a userdb may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// `idle_kill` that means never.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// What all deliveries share.
+pub struct Manager {
+    auth: Client<auth_master::Request, auth_master::Reply>,
+    /// Workers.
+    pub workers: broker::Manager,
+    identities: RefCell<IdentitySettings>,
+}
+
+impl Manager {
+    /// With the configuration in `snapshot`. The second value yields every delivery that ended.
+    ///
+    /// # Errors
+    /// The configuration cannot be used.
+    pub fn new(
+        snapshot: &Snapshot,
+    ) -> Result<(Self, UnboundedReceiver<broker::Ended>), config::Error> {
+        let hello = || {
+            vec![auth_master::Request::Hello {
+                version: ipc::VERSION,
+            }]
+        };
+        let (auth, _) = Client::new(AUTH.into(), hello);
+        let (workers, ended) = broker::Manager::new("deliver", limits(snapshot.limits()));
+        let identities = RefCell::new(snapshot.settings(&facts())?);
+        Ok((
+            Self {
+                auth,
+                workers,
+                identities,
+            },
+            ended,
+        ))
+    }
+
+    /// Uses another configuration for deliveries to come.
+    ///
+    /// # Errors
+    /// The configuration cannot be used; nothing has changed.
+    pub fn reload(&self, snapshot: &Snapshot) -> Result<(), config::Error> {
+        self.identities.replace(snapshot.settings(&facts())?);
+        self.workers.reload(limits(snapshot.limits()));
+        Ok(())
+    }
+
+    /// Delivers one message. Returns when it is on disk, or will not be.
+    ///
+    /// # Errors
+    /// What lmtp has to answer; the reason is in the journal.
+    pub async fn deliver(&self, delivery: &Delivery, message: OwnedFd) -> Result<(), Failure> {
+        let user = self.look_up(delivery).await?;
+        let identity = broker::identify(&user, &self.identities.borrow()).map_err(|refused| {
+            report(delivery, id::USER_REFUSED, &refused);
+            Failure::Unavailable
+        })?;
+        let content = postcard::to_stdvec(delivery).map_err(|error| {
+            report(delivery, id::DELIVERY_FAILED, &error);
+            Failure::Unavailable
+        })?;
+        let done = self
+            .hand_over(&identity, delivery, (content, message))
+            .await;
+        let outcome = done.map_err(|error| failed(delivery, &error))?;
+        // Nothing to decode: the worker ended the delivery without an outcome, and said why.
+        postcard::from_bytes(&outcome).unwrap_or(Err(Failure::Unavailable))
+    }
+
+    /// Gives the job to the user's worker and waits for what it says.
+    async fn hand_over(
+        &self,
+        identity: &Identity,
+        delivery: &Delivery,
+        (content, message): (Vec<u8>, OwnedFd),
+    ) -> Result<Vec<u8>, SubmitError> {
+        let place = self.workers.reserve(identity, &delivery.session).await?;
+        let begun = place.begin(content, &[message.as_fd()]).await?;
+        drop(message);
+        begun.done().await
+    }
+
+    async fn look_up(&self, delivery: &Delivery) -> Result<MailUser, Failure> {
+        let unavailable = |error: &dyn std::fmt::Display| {
+            report(
+                delivery,
+                id::AUTH_UNAVAILABLE,
+                &format!("userdb lookup: {error}"),
+            );
+            Failure::Unavailable
+        };
+        match timeout(PATIENCE, self.ask(&delivery.user)).await {
+            Ok(Ok(auth_master::Reply::User { user, .. })) => Ok(user),
+            Ok(Ok(auth_master::Reply::Refused {
+                why: Refusal::UnknownUser,
+                ..
+            })) => Err(Failure::UnknownUser),
+            Ok(Ok(_)) => Err(unavailable(&"auth cannot tell")),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(_) => Err(unavailable(&"no answer in time")),
+        }
+    }
+
+    async fn ask(&self, user: &str) -> Result<auth_master::Reply, Error> {
+        let lookup = |id| auth_master::Request::Lookup {
+            id,
+            protocol: Protocol::Lmtp,
+            user: user.to_owned(),
+        };
+        match self.auth.call(lookup, &[]).await {
+            // auth was restarted; a question may be asked twice.
+            Err(Error::Closed) => self.auth.call(lookup, &[]).await,
+            answer => answer,
+        }
+    }
+}
+
+/// How many deliveries may run at a time: each may need a worker of its own.
+pub fn most_deliveries(snapshot: &Snapshot) -> u32 {
+    u32::try_from(snapshot.limits().process_limit.clamp(1, 10_000)).unwrap_or(1)
+}
+
+fn facts() -> Facts<'static> {
+    Facts::of_protocol("lmtp")
+}
+
+fn limits(settings: &ServiceSettings) -> Limits {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    // Unless the administrator decides otherwise, a user's deliveries share a worker, which stays.
+    let (client_limit, service_count) = match settings.says_who_shares {
+        true => (
+            count(settings.client_limit).max(1),
+            count(settings.service_count),
+        ),
+        false => (usize::MAX, 0),
+    };
+    Limits {
+        client_limit,
+        process_limit: count(settings.process_limit).max(1),
+        process_min_avail: count(settings.process_min_avail),
+        service_count,
+        idle_kill: settings
+            .idle_kill
+            .map_or(NEVER, Duration::from_secs)
+            .min(NEVER),
+    }
+}
+
+fn failed(delivery: &Delivery, error: &SubmitError) -> Failure {
+    let message = match error {
+        SubmitError::Limit(_) => id::LIMIT_REACHED,
+        SubmitError::Worker(_) => id::WORKER_FAILED,
+        SubmitError::Crashed | SubmitError::Spawn(_) | SubmitError::Ipc(_) => id::DELIVERY_FAILED,
+    };
+    report(delivery, message, error);
+    Failure::Unavailable
+}
+
+fn report(delivery: &Delivery, message_id: &'static str, error: &dyn std::fmt::Display) {
+    tracing::error!(
+        message_id,
+        culver_user = %Clean(&delivery.user),
+        culver_session = delivery.session.as_str(),
+        "lmtp({})<{}>: Error: {error}",
+        Clean(&delivery.user),
+        delivery.session,
+    );
+}

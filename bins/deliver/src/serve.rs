@@ -1,0 +1,202 @@
+//! Requests of lmtp: taken, worked on side by side, answered.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::Snapshot;
+use ipc::deliver::{Delivery, Failure, Reply, Request};
+use ipc::{AsyncChannel, AsyncListener, Error};
+use service::journal::id;
+use service::{Control, Signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, spawn_local};
+
+use crate::manager::Manager;
+
+/// What runs as long as the service does.
+pub struct Server {
+    /// Deliveries.
+    pub manager: Manager,
+    /// Uid of lmtp: nobody else may bring messages. `None`: there is no such user on this host.
+    pub lmtp: Option<u32>,
+}
+
+/// Most requests that wait for a worker or have one.
+const MOST_REQUESTS: u32 = 65_536;
+
+/// What callers share.
+#[derive(Clone)]
+struct Places {
+    /// One for each delivery that may run.
+    workers: Arc<Semaphore>,
+    /// One for each request that was read: it has to come to its end.
+    requests: Arc<Semaphore>,
+    draining: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Serves until the service has to end. `stored` are channels of workers that an earlier manager left.
+    pub async fn run(
+        self,
+        listener: AsyncListener,
+        stored: Vec<OwnedFd>,
+        most: u32,
+        mut control: Control,
+    ) {
+        let server = Rc::new(self);
+        let (drain, draining) = watch::channel(false);
+        let places = Places {
+            workers: Arc::new(Semaphore::new(count(most))),
+            requests: Arc::new(Semaphore::new(count(MOST_REQUESTS))),
+            draining,
+        };
+        let requests = Arc::clone(&places.requests);
+        for channel in stored {
+            server.adopt(channel).await;
+        }
+        server.manager.workers.run();
+        let accepting = spawn_local(Rc::clone(&server).accept(listener, places));
+        control.ready();
+        while control.next().await == Signal::Reload {
+            let outcome =
+                Snapshot::load("deliver").and_then(|snapshot| server.manager.reload(&snapshot));
+            control.reloaded(&outcome);
+        }
+        accepting.abort();
+        // Fails only if lmtp is not connected.
+        let _ = drain.send(true);
+        // What was begun is finished; systemd's timeout ends what hangs.
+        drop(requests.acquire_many(MOST_REQUESTS).await);
+        server.manager.workers.drain().await;
+    }
+
+    /// A worker of an earlier manager finishes what it has; nobody waits for its answers any more.
+    async fn adopt(&self, channel: OwnedFd) {
+        if let Err(error) = self.manager.workers.resume(channel).await {
+            tracing::warn!("deliver: Warning: a worker of an earlier manager: {error}");
+        }
+    }
+
+    async fn accept(self: Rc<Self>, listener: AsyncListener, places: Places) {
+        loop {
+            match listener.accept().await {
+                Ok(channel) => drop(Rc::clone(&self).begin(channel, places.clone())),
+                Err(error) => {
+                    tracing::error!(message_id = id::LIMIT_REACHED, "deliver: Error: {error}");
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    fn begin(self: Rc<Self>, channel: AsyncChannel, places: Places) -> JoinHandle<()> {
+        spawn_local(async move {
+            match self.serve(Rc::new(channel), places).await {
+                Ok(()) | Err(Error::Closed) => {}
+                Err(error) => refuse(&error),
+            }
+        })
+    }
+
+    /// Serves one caller until it goes away or the service has to end.
+    async fn serve(
+        self: Rc<Self>,
+        channel: Rc<AsyncChannel>,
+        mut places: Places,
+    ) -> Result<(), Error> {
+        if !self.may_call(&channel)? {
+            return Ok(());
+        }
+        let (Request::Hello { version }, _) = channel.recv().await? else {
+            refuse(&"a request before hello");
+            return Ok(());
+        };
+        channel
+            .send(
+                &Reply::Hello {
+                    version: ipc::VERSION,
+                },
+                &[],
+            )
+            .await?;
+        Error::check_version(version)?;
+        loop {
+            let received = tokio::select! {
+                biased;
+                _ = places.draining.wait_for(|draining| *draining) => return Ok(()),
+                received = channel.recv::<Request>() => received?,
+            };
+            let (Request::Deliver { id, delivery }, mut fds) = received else {
+                refuse(&"a second hello");
+                return Ok(());
+            };
+            let (Some(message), true) = (fds.pop(), fds.is_empty()) else {
+                refuse(&"not one descriptor beside a message");
+                return Ok(());
+            };
+            let Ok(request) = Arc::clone(&places.requests).try_acquire_owned() else {
+                channel
+                    .send(
+                        &Reply::Failed {
+                            id,
+                            why: Failure::Unavailable,
+                        },
+                        &[],
+                    )
+                    .await?;
+                continue;
+            };
+            // While no worker is free, further requests wait in the socket.
+            let worker = Arc::clone(&places.workers).acquire_owned().await;
+            let (server, channel) = (Rc::clone(&self), Rc::clone(&channel));
+            spawn_local(async move {
+                server.deliver(&channel, id, &delivery, message).await;
+                drop((request, worker));
+            });
+        }
+    }
+
+    async fn deliver(
+        &self,
+        channel: &AsyncChannel,
+        id: u32,
+        delivery: &Delivery,
+        message: OwnedFd,
+    ) {
+        let reply = match self.manager.deliver(delivery, message).await {
+            Ok(()) => Reply::Delivered { id },
+            Err(why) => Reply::Failed { id, why },
+        };
+        if let Err(error) = channel.send(&reply, &[]).await {
+            // The message may be on disk, and the sender will try again.
+            tracing::warn!(
+                culver_session = delivery.session.as_str(),
+                "deliver: Warning: lmtp went away before it had its answer: {error}"
+            );
+        }
+    }
+
+    fn may_call(&self, channel: &AsyncChannel) -> Result<bool, Error> {
+        let peer = channel.peer()?;
+        let may = self.lmtp == Some(peer.uid);
+        if !may {
+            refuse(&format_args!(
+                "process {} of uid {} is not lmtp",
+                peer.pid, peer.uid
+            ));
+        }
+        Ok(may)
+    }
+}
+
+fn refuse(reason: &dyn std::fmt::Display) {
+    tracing::error!(
+        message_id = id::PEER_REFUSED,
+        "deliver: Error: caller refused: {reason}"
+    );
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS)
+}

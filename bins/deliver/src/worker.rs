@@ -1,0 +1,239 @@
+//! The worker: becomes the mail user, then saves messages into the user's mailboxes.
+//!
+//! Rights: the mail user's ids and directories, no capability.
+//! State:  none. A message that was not acknowledged is still with its sender.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use broker::worker::{self, Bounds, Prepare, Serve, Work};
+use config::{Facts, Snapshot, expand};
+use delivery::{Message, Plan, Report};
+use ipc::deliver::{Delivery, Failure};
+use ipc::worker::Identity;
+use mailbox::{MailStore, MailboxName, NamespaceInfo};
+use serde::Deserialize;
+use service::journal::{Clean, id};
+use storage::{MailUser, Shared, Storage};
+
+/// What the service is called in settings and log lines.
+const SERVICE: &str = "lmtp";
+
+/// Runs a worker to its end.
+pub fn run() -> ExitCode {
+    worker::run("deliver", || {
+        let snapshot = Snapshot::load("deliver").map_err(|error| error.to_string())?;
+        let settings = Settings::load(&snapshot).map_err(|error| error.to_string())?;
+        let bounds = Bounds {
+            address_space: snapshot.limits().vsz_limit,
+        };
+        Ok((Preparation { settings }, bounds))
+    })
+}
+
+/// What a worker reads of the configuration, before it has a user.
+struct Settings {
+    log: LogSettings,
+    delivery: delivery::Settings,
+    storage: storage::Settings,
+}
+
+#[derive(Deserialize)]
+struct LogSettings {
+    /// Before every log line of a delivery.
+    mail_log_prefix: String,
+}
+
+impl Settings {
+    fn load(snapshot: &Snapshot) -> Result<Self, config::Error> {
+        let facts = Facts::of_protocol(SERVICE);
+        Ok(Self {
+            log: snapshot.settings(&facts)?,
+            delivery: snapshot.settings(&facts)?,
+            storage: snapshot.settings(&facts)?,
+        })
+    }
+
+    /// Userdb's `mail` counts before `mail_location`.
+    fn of(mut self, identity: &Identity) -> Self {
+        if let Some(mail) = &identity.mail {
+            self.storage.mail_location.clone_from(mail);
+        }
+        self
+    }
+}
+
+struct Preparation {
+    settings: Settings,
+}
+
+impl Prepare for Preparation {
+    type Server = User;
+
+    fn directories(&self, identity: &Identity) -> Result<Vec<PathBuf>, String> {
+        let mut settings = self.settings.storage.clone();
+        if let Some(mail) = &identity.mail {
+            settings.mail_location.clone_from(mail);
+        }
+        let shared = Shared::new(sys::fs::Fs::real());
+        let storage = Storage::open(&shared, &mail_user(identity), &settings);
+        let mail = storage.map_err(|error| error.to_string())?.directories();
+        for directory in &mail {
+            worker::make_directory(directory)?;
+        }
+        let home = identity.home.as_ref().map(PathBuf::from);
+        Ok(home.into_iter().chain(mail).collect())
+    }
+
+    fn open(self, identity: Identity) -> Result<User, String> {
+        let settings = self.settings.of(&identity);
+        Ok(User {
+            settings,
+            shared: Shared::new(sys::fs::Fs::real()),
+            identity,
+        })
+    }
+}
+
+fn mail_user(identity: &Identity) -> MailUser {
+    MailUser {
+        name: identity.user.to_string(),
+        home: identity.home.clone(),
+        variables: vec![("service".to_owned(), SERVICE.to_owned())],
+    }
+}
+
+/// One user's mail.
+struct User {
+    settings: Settings,
+    shared: Arc<Shared>,
+    identity: Identity,
+}
+
+impl Serve for User {
+    fn serve(&self, work: Work) -> Vec<u8> {
+        let outcome = self.deliver(work);
+        // No bytes mean the same as a failure.
+        postcard::to_stdvec(&outcome).unwrap_or_default()
+    }
+}
+
+impl User {
+    fn deliver(&self, work: Work) -> Result<(), Failure> {
+        let delivery: Delivery = postcard::from_bytes(&work.content).map_err(|error| {
+            tracing::error!("deliver: Error: BUG: not a delivery: {error}");
+            Failure::Unavailable
+        })?;
+        let outcome = self.save(&delivery, work.fds);
+        outcome.unwrap_or_else(|reason| {
+            self.log_failure(&delivery, &reason);
+            Err(Failure::Unavailable)
+        })
+    }
+
+    fn save(&self, delivery: &Delivery, fds: Vec<OwnedFd>) -> Result<Result<(), Failure>, String> {
+        let file = fds
+            .into_iter()
+            .next()
+            .ok_or("BUG: a delivery without a message")?;
+        let message = Message::new(delivery.prepend.clone(), file)
+            .map_err(|error| format!("the message: {error}"))?;
+        let storage = Storage::open(
+            &self.shared,
+            &mail_user(&self.identity),
+            &self.settings.storage,
+        );
+        let mut storage = storage.map_err(|error| error.to_string())?;
+        let inbox = inbox_namespace(&storage.namespaces());
+        let plan = Plan::by_address(
+            delivery.detail.as_deref(),
+            inbox.as_ref(),
+            &self.settings.delivery,
+        );
+        let report = delivery::deliver(&mut storage, &message, &plan, &self.settings.delivery);
+        self.log(delivery, &message, &report);
+        Ok(report.result().map_err(failure))
+    }
+
+    fn log(&self, delivery: &Delivery, message: &Message, report: &Report) {
+        let prefix = self.prefix(delivery);
+        let lines = report.log_lines(message, &delivery.sender, &self.settings.delivery);
+        for (attempt, line) in report.attempts.iter().zip(lines) {
+            let mailbox = Clean(attempt.mailbox.as_str());
+            match attempt.result {
+                Ok(()) => tracing::info!(
+                    message_id = id::DELIVERED,
+                    culver_user = self.identity.user.as_str(),
+                    culver_session = delivery.session.as_str(),
+                    culver_mailbox = %mailbox,
+                    "{prefix}{}",
+                    Clean(&line)
+                ),
+                Err(_) => tracing::error!(
+                    message_id = id::DELIVERY_FAILED,
+                    culver_user = self.identity.user.as_str(),
+                    culver_session = delivery.session.as_str(),
+                    culver_mailbox = %mailbox,
+                    "{prefix}Error: {}",
+                    Clean(&line)
+                ),
+            }
+        }
+        for warning in &report.warnings {
+            tracing::warn!(
+                culver_user = self.identity.user.as_str(),
+                culver_session = delivery.session.as_str(),
+                "{prefix}Warning: {}",
+                Clean(warning)
+            );
+        }
+    }
+
+    fn log_failure(&self, delivery: &Delivery, reason: &str) {
+        tracing::error!(
+            message_id = id::DELIVERY_FAILED,
+            culver_user = self.identity.user.as_str(),
+            culver_session = delivery.session.as_str(),
+            "{}Error: {}",
+            self.prefix(delivery),
+            Clean(reason)
+        );
+    }
+
+    /// `mail_log_prefix`, `lmtp(user)<pid><session>: ` unless set otherwise.
+    fn prefix(&self, delivery: &Delivery) -> String {
+        let user = self.identity.user.as_str();
+        let lookup = |name: &str| match name {
+            "service" => Some(SERVICE.to_owned()),
+            "session" => Some(delivery.session.to_string()),
+            _ => expand::of_user(user, name),
+        };
+        let expanded = expand::expand(&self.settings.log.mail_log_prefix, &lookup);
+        let prefix =
+            expanded.unwrap_or_else(|_| format!("{SERVICE}({user})<{}>: ", delivery.session));
+        Clean(&prefix).to_string()
+    }
+}
+
+/// The namespace in which details are mailboxes: the one that INBOX belongs to.
+fn inbox_namespace(all: &[NamespaceInfo]) -> Option<NamespaceInfo> {
+    let has_inbox = |namespace: &&NamespaceInfo| {
+        let first = namespace
+            .prefix
+            .split(namespace.separator)
+            .next()
+            .unwrap_or_default();
+        first.is_empty() || first.eq_ignore_ascii_case(MailboxName::INBOX)
+    };
+    all.iter().find(has_inbox).or(all.first()).cloned()
+}
+
+fn failure(failure: delivery::Failure) -> Failure {
+    match failure {
+        delivery::Failure::DiskFull => Failure::DiskFull,
+        delivery::Failure::OverQuota => Failure::OverQuota,
+        delivery::Failure::Internal => Failure::Unavailable,
+    }
+}
