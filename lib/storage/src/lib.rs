@@ -9,7 +9,7 @@
 mod changelog;
 mod list;
 mod location;
-mod mutf7;
+pub mod mutf7;
 mod names;
 mod namespace;
 mod pattern;

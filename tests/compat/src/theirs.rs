@@ -1,0 +1,183 @@
+//! Dovecot's answers, over IMAP.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use testkit::{Dovecot, Imap};
+
+use crate::ours::sha256;
+use crate::picture::{Mailbox, Message, Picture, seconds, utf8};
+
+/// Who owns the mail in tests.
+pub const UID: u32 = 5999;
+
+/// Any user with any password, mail in `/srv/share/USER`.
+#[must_use]
+pub fn settings(location: &str) -> String {
+    format!(
+        "
+mail_location = {location}
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid={UID} gid={UID} home=/srv/share/%u
+}}
+mail_max_userip_connections = 100
+namespace inbox {{
+  separator = /
+  mailbox Drafts {{
+    special_use = \\Drafts
+  }}
+  mailbox Sent {{
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+  }}
+}}
+"
+    )
+}
+
+/// A session of `user`.
+#[must_use]
+pub fn login(dovecot: &Dovecot, user: &str) -> Imap {
+    let mut imap = Imap::connect(dovecot.connect(143));
+    imap.ok(&format!("LOGIN {user} any"));
+    imap
+}
+
+/// Everything that Dovecot says. Looks with EXAMINE: changes nothing.
+pub fn picture(imap: &mut Imap) -> Picture {
+    let mut list = BTreeMap::new();
+    for response in imap
+        .ok("LIST \"\" \"*\" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)")
+        .untagged
+    {
+        let (attributes, name) = list_line(&response.text, &response.literals);
+        list.insert(utf8(&name), attributes);
+    }
+    let lsub = imap.ok("LSUB \"\" \"*\"").untagged;
+    let subscribed = lsub
+        .iter()
+        .map(|line| utf8(&list_line(&line.text, &line.literals).1));
+    let subscribed = subscribed.collect();
+    let selectable = list.iter().filter(|(_, attributes)| {
+        !attributes.contains("\\Noselect") && !attributes.contains("\\NonExistent")
+    });
+    let names: Vec<String> = selectable.map(|(name, _)| name.clone()).collect();
+    let mailboxes = names
+        .iter()
+        .map(|name| (name.clone(), mailbox(imap, name)))
+        .collect();
+    Picture {
+        mailboxes,
+        list,
+        subscribed,
+    }
+}
+
+/// One mailbox.
+pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
+    let quoted = format!("\"{}\"", storage::mutf7::encode(name));
+    let status = imap.ok(&format!("STATUS {quoted} (UNSEEN)"));
+    let unseen = number_after(&status.find("STATUS").text, "(UNSEEN ");
+    let examined = imap.ok(&format!("EXAMINE {quoted}"));
+    let code = |code: &str| number_after(&examined.find(code).text, code);
+    let flags = &examined.find("* FLAGS ").text;
+    let known = inner(flags)
+        .split(' ')
+        .filter(|flag| !flag.starts_with('\\'));
+    let mut mailbox = Mailbox {
+        uid_validity: code("[UIDVALIDITY "),
+        uid_next: code("[UIDNEXT "),
+        unseen,
+        known_keywords: known
+            .filter(|flag| !flag.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        messages: Vec::new(),
+    };
+    let items = "(UID FLAGS INTERNALDATE RFC822.SIZE X-GUID BODY.PEEK[])";
+    let fetched = imap.ok(&format!("UID FETCH 1:* {items}")).untagged;
+    let fetched = fetched
+        .iter()
+        .filter(|response| response.text.contains(" FETCH (UID "));
+    mailbox
+        .messages
+        .extend(fetched.map(|response| message(&response.text, &response.literals)));
+    mailbox
+}
+
+fn message(text: &str, literals: &[Vec<u8>]) -> Message {
+    let flags = text.split_once("FLAGS ").unwrap().1;
+    let (flags, keywords): (BTreeSet<_>, BTreeSet<_>) = inner(flags)
+        .split(' ')
+        .filter(|flag| !flag.is_empty() && *flag != "\\Recent")
+        .map(str::to_owned)
+        .partition(|flag| flag.starts_with('\\'));
+    let date = text
+        .split_once("INTERNALDATE \"")
+        .unwrap()
+        .1
+        .split('"')
+        .next()
+        .unwrap();
+    let guid = text
+        .split_once("X-GUID ")
+        .unwrap()
+        .1
+        .split([' ', ')'])
+        .next()
+        .unwrap();
+    Message {
+        uid: number_after(text, "(UID "),
+        flags,
+        keywords,
+        internal_date: seconds(date),
+        size: number_after(text, "RFC822.SIZE ").into(),
+        guid: guid.trim_matches('"').to_owned(),
+        sha256: sha256(literals.last().map_or(&[], Vec::as_slice)),
+    }
+}
+
+/// Attributes and name of a LIST or LSUB response.
+fn list_line(text: &str, literals: &[Vec<u8>]) -> (BTreeSet<String>, String) {
+    let attributes = inner(text)
+        .split(' ')
+        .filter(|attribute| !attribute.is_empty());
+    let attributes = attributes.map(str::to_owned).collect();
+    let name = match literals.first() {
+        Some(literal) => String::from_utf8(literal.clone()).unwrap(),
+        None => {
+            let after = text
+                .split_once(") \"")
+                .unwrap()
+                .1
+                .split_once("\" ")
+                .unwrap()
+                .1;
+            after
+                .trim_matches('"')
+                .replace("\\\\", "\\")
+                .replace("\\\"", "\"")
+        }
+    };
+    (attributes, name)
+}
+
+/// What stands in the first parentheses.
+fn inner(text: &str) -> &str {
+    text.split_once('(').unwrap().1.split_once(')').unwrap().0
+}
+
+fn number_after(text: &str, before: &str) -> u32 {
+    let after = text
+        .split_once(before)
+        .unwrap_or_else(|| panic!("{before} in {text}"))
+        .1;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    digits.parse().unwrap()
+}

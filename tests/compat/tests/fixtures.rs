@@ -1,0 +1,163 @@
+//! Stores that a real Dovecot wrote: ours says what Dovecot said, and after ours Dovecot says it
+//! again, without a complaint.
+
+use compat::ours::{self, as_user};
+use compat::picture::Picture;
+use compat::theirs::{self, UID};
+use mailbox::{Access, FlagChange, Flags, MailStore, MailboxName, Seq, UidSet};
+use storage::{Auto, MailboxSettings, NamespaceSettings, Settings};
+use testkit::{Dovecot, Fixture};
+
+fn settings(location: &str) -> Settings {
+    let special = |name: &str| MailboxSettings {
+        name: name.to_owned(),
+        auto: Auto::No,
+        special_use: vec![format!("\\{name}")],
+    };
+    Settings {
+        mail_location: location.to_owned(),
+        namespace: vec![NamespaceSettings {
+            separator: "/".to_owned(),
+            mailbox: ["Drafts", "Sent", "Trash"].map(special).to_vec(),
+            ..NamespaceSettings::default()
+        }],
+        ..Settings::default()
+    }
+}
+
+/// Ours answers as the JSON says; Dovecot's index files stay byte for byte.
+fn compare(name: &str, location: &str, adjust: impl Fn(&mut Picture)) -> (Fixture, Picture) {
+    let fixture = Fixture::unpack(name);
+    let mut expected = Picture::of_fixture(&fixture.expected());
+    adjust(&mut expected);
+    let home = fixture.directory().join(&user(&fixture));
+    let indexes = index_files(&home);
+    let mut store = ours::fresh(&home, &settings(location));
+    as_user(UID, || {
+        for access in [Access::ReadOnly, Access::ReadWrite, Access::ReadWrite] {
+            let found = ours::picture(&mut store, access);
+            assert_pictures(&found, &expected);
+        }
+        // And from nothing.
+        let again = ours::picture(
+            &mut ours::fresh(&home, &settings(location)),
+            Access::ReadWrite,
+        );
+        assert_pictures(&again, &expected);
+    });
+    assert_eq!(indexes, index_files(&home), "index files are left alone");
+    (fixture, expected)
+}
+
+fn user(fixture: &Fixture) -> String {
+    fixture.expected()["user"].as_str().unwrap().to_owned()
+}
+
+/// Mailbox by mailbox: a difference in one is readable.
+fn assert_pictures(found: &Picture, expected: &Picture) {
+    for (name, mailbox) in &expected.mailboxes {
+        let ours = found
+            .mailboxes
+            .get(name)
+            .unwrap_or_else(|| panic!("no mailbox {name}"));
+        for (ours, theirs) in ours.messages.iter().zip(&mailbox.messages) {
+            assert_eq!(ours, theirs, "message in {name}");
+        }
+        assert_eq!(ours, mailbox, "mailbox {name}");
+    }
+    assert_eq!(found.list, expected.list, "LIST");
+    assert_eq!(found.subscribed, expected.subscribed, "LSUB");
+    assert_eq!(found, expected);
+}
+
+fn index_files(home: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut dirs = vec![home.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if name.starts_with("dovecot.index") || name.starts_with("dovecot.list.index") {
+                found.push((path.clone(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Dovecot on what ours left.
+fn dovecot_agrees(fixture: &Fixture, location: &str, expected: &Picture) {
+    open_to_all(fixture);
+    let dovecot = Dovecot::boot_sharing(&theirs::settings(location), fixture.directory());
+    let mut imap = theirs::login(&dovecot, &user(fixture));
+    assert_pictures(&theirs::picture(&mut imap), expected);
+    assert_eq!(dovecot.complaints(), Vec::<String>::new());
+}
+
+fn open_to_all(fixture: &Fixture) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(fixture.directory(), mode).unwrap();
+}
+
+#[test]
+fn maildir() {
+    let (fixture, expected) = compare("maildir", "maildir:~/Maildir", |_| {});
+    dovecot_agrees(&fixture, "maildir:~/Maildir", &expected);
+}
+
+#[test]
+fn layout_fs() {
+    let location = "maildir:~/Maildir:LAYOUT=fs";
+    let (fixture, expected) = compare("maildirfs", location, |_| {});
+    dovecot_agrees(&fixture, location, &expected);
+}
+
+#[test]
+fn rotated_logs() {
+    let (fixture, expected) = compare("maildirrot", "maildir:~/Maildir", |_| {});
+    dovecot_agrees(&fixture, "maildir:~/Maildir", &expected);
+}
+
+#[test]
+fn changes_that_nobody_has_looked_at() {
+    let (fixture, expected) = compare("maildir-unsynced", "maildir:~/Maildir", |_| {});
+    dovecot_agrees(&fixture, "maildir:~/Maildir", &expected);
+}
+
+/// What ours changes, Dovecot sees; what Dovecot had keeps its identity.
+#[test]
+fn dovecot_sees_what_ours_changed() {
+    let location = "maildir:~/Maildir";
+    let (fixture, _) = compare("maildir", location, |_| {});
+    let home = fixture.directory().join(user(&fixture));
+    let expected = as_user(UID, || {
+        let mut store = ours::fresh(&home, &settings(location));
+        let inbox = MailboxName::new("INBOX").unwrap();
+        let mut view = store.open(&inbox, Access::ReadWrite).unwrap();
+        let uids: UidSet = (1..4).filter_map(|seq| view.uid(Seq::new(seq)?)).collect();
+        let new = mailbox::Keyword::new("NewKeyword").unwrap();
+        let change = FlagChange::Add(Flags::DELETED, vec![new]);
+        view.store_flags(&uids, &change).unwrap();
+        view.store_flags(&uids, &FlagChange::Remove(Flags::SEEN, Vec::new()))
+            .unwrap();
+        let target = MailboxName::new("Neu/Ordner ä").unwrap();
+        store.create(&target).unwrap();
+        store.subscribe(&target).unwrap();
+        store.copy(&mut *view, &uids, &target).unwrap();
+        let first: UidSet = view.uid(Seq::MIN).into_iter().collect();
+        view.expunge(Some(&first)).unwrap();
+        store
+            .rename(
+                &MailboxName::new("Sub").unwrap(),
+                &MailboxName::new("Sup").unwrap(),
+            )
+            .unwrap();
+        store.delete(&MailboxName::new("Empty").unwrap()).unwrap();
+        ours::picture(&mut store, Access::ReadWrite)
+    });
+    dovecot_agrees(&fixture, location, &expected);
+}
