@@ -1,22 +1,21 @@
 //! The command line, as Dovecot's doveconf has it, and what is made from its definition.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+/// What Dovecot's programs exit with when the configuration, or how doveconf was called, is wrong.
+pub const EXIT_CONFIG: u8 = 89;
 
 /// Where an administrator keeps the configuration.
 const PATHS: [&str; 2] = ["/etc/culver/culver.conf", "/etc/dovecot/dovecot.conf"];
 
 /// Print, check and compile the configuration.
 #[derive(Debug, Parser)]
-#[command(
-    name = "doveconf",
-    version,
-    args_conflicts_with_subcommands = true,
-    disable_help_flag = true
-)]
+#[command(name = "doveconf", version, disable_help_flag = true)]
 pub struct Arguments {
     /// Read this file [default: /etc/culver/culver.conf, else /etc/dovecot/dovecot.conf]
     #[arg(short, global = true, value_name = "FILE")]
@@ -102,6 +101,17 @@ pub fn default_path() -> PathBuf {
     }
 }
 
+/// Prints help, or what is wrong with the command line.
+pub fn usage(usage: &clap::Error) -> ExitCode {
+    // Nowhere is left to tell that the terminal is gone.
+    let _ = usage.print();
+    if usage.use_stderr() {
+        ExitCode::from(EXIT_CONFIG)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
 /// Writes doveconf(1) and the pages of its commands.
 pub fn generate_man(directory: &Path) -> anyhow::Result<()> {
     let command = Arguments::command();
@@ -139,6 +149,8 @@ mod tests {
             parse(&["compile"]).unwrap().command,
             Some(Command::Compile { .. })
         ));
+        let both = parse(&["-c", "x", "compile", "--directory", "y"]).unwrap();
+        assert!(both.config.is_some() && both.command.is_some());
         assert!(parse(&["-Q"]).is_err());
     }
 }

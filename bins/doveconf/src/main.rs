@@ -19,16 +19,16 @@ use clap::Parser;
 
 use cli::{Arguments, Command, Generate};
 
-/// What Dovecot's programs exit with when the configuration is wrong.
-const EXIT_CONFIG: u8 = 89;
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return cli::usage(&usage),
+    };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("doveconf: Fatal: {error:#}");
-            ExitCode::from(EXIT_CONFIG)
+            ExitCode::from(cli::EXIT_CONFIG)
         }
     }
 }

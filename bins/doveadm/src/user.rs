@@ -1,0 +1,198 @@
+//! `doveadm user`: what userdb and the settings make of a user.
+
+use ipc::VERSION;
+use ipc::auth_master::{MailUser, Refusal, Reply, Request};
+use ipc::facts::Protocol;
+
+use crate::cli::{Arguments, User};
+use crate::connection::{Connection, ID};
+use crate::failure::Failure;
+use crate::output::{self, Column, Formatter};
+use crate::settings::{self, Settings};
+
+const COLUMNS: [Column; 2] = [Column::new("field", "field"), Column::new("value", "value")];
+
+/// Prints each user, or lists those that match.
+pub fn run(arguments: &Arguments, user: &User) -> Result<(), Failure> {
+    let protocol = protocol(&user.info)?;
+    let auth =
+        Connection::open::<_, Reply>("auth", &user.auth, &Request::Hello { version: VERSION })?;
+    if user.users.iter().any(|name| name.contains(['*', '?'])) {
+        return list(&auth, &user.users);
+    }
+    let settings = if user.userdb {
+        Settings::default()
+    } else {
+        settings::load(arguments)?
+    };
+    let mut missing = None;
+    let mut rows = Vec::new();
+    for name in &user.users {
+        match lookup(&auth, protocol, name) {
+            Ok(found) => rows.extend(
+                fields(&found, &settings)
+                    .into_iter()
+                    .map(|field| (found.clone(), field)),
+            ),
+            Err(Failure::NoUser(name)) => {
+                eprintln!("userdb lookup: user {name} doesn't exist");
+                missing = Some(Failure::NoUserTold);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    print(arguments, user, &rows)?;
+    missing.map_or(Ok(()), Err)
+}
+
+type Row = (MailUser, (String, String));
+
+fn print(arguments: &Arguments, user: &User, rows: &[Row]) -> Result<(), Failure> {
+    if let Some(template) = &user.expand {
+        return expand(template, rows);
+    }
+    if let Some(field) = &user.field {
+        let values = rows.iter().filter(|(_, (name, _))| name == field);
+        values.for_each(|(_, (_, value))| output::put(&format!("{value}\n")));
+        return Ok(());
+    }
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(_, (name, value))| vec![name.clone(), value.clone()])
+        .collect();
+    output::print(
+        arguments.formatter.unwrap_or(Formatter::Tab),
+        &COLUMNS,
+        &rows,
+    );
+    Ok(())
+}
+
+fn expand(template: &str, rows: &[Row]) -> Result<(), Failure> {
+    let mut users: Vec<&MailUser> = Vec::new();
+    for (user, _) in rows {
+        if users.last().is_none_or(|last| last.name != user.name) {
+            users.push(user);
+        }
+    }
+    for user in users {
+        let of_user = |name: &str| {
+            rows.iter()
+                .find(|(other, (field, _))| other.name == user.name && field == name)
+                .map(|(_, (_, value))| value.clone())
+        };
+        let lookup = |name: &str| {
+            of_user(name).or_else(|| config::expand::of_user(user.name.as_str(), name))
+        };
+        let text = config::expand::expand(template, &lookup)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        output::put(&format!("{text}\n"));
+    }
+    Ok(())
+}
+
+/// `-x service=imap`; other names are accepted as Dovecot's, and change nothing.
+pub fn protocol(info: &[String]) -> Result<Protocol, Failure> {
+    let service = info.iter().find_map(|pair| pair.strip_prefix("service="));
+    let all = [
+        Protocol::Imap,
+        Protocol::Pop3,
+        Protocol::Managesieve,
+        Protocol::Lmtp,
+        Protocol::Doveadm,
+        Protocol::Smtp,
+    ];
+    match service {
+        None => Ok(Protocol::Doveadm),
+        Some(name) => all
+            .into_iter()
+            .find(|known| known.name() == name)
+            .ok_or_else(|| Failure::Usage(format!("no service {name}"))),
+    }
+}
+
+/// Asks userdb.
+pub fn lookup(auth: &Connection, protocol: Protocol, name: &str) -> Result<MailUser, Failure> {
+    auth.tell(&Request::Lookup {
+        id: ID,
+        protocol,
+        user: name.to_owned(),
+    })?;
+    match auth.hear()? {
+        Reply::User { user, .. } => Ok(user),
+        Reply::Refused {
+            why: Refusal::UnknownUser,
+            ..
+        } => Err(Failure::NoUser(name.to_owned())),
+        Reply::Refused { .. } => Err(auth.failed(format!(
+            "userdb lookup of {name} failed: see the log of culver-auth"
+        ))),
+        _ => Err(auth.failed("unexpected reply")),
+    }
+}
+
+fn list(auth: &Connection, masks: &[String]) -> Result<(), Failure> {
+    auth.tell(&Request::List { id: ID })?;
+    loop {
+        match auth.hear()? {
+            Reply::Users { users, .. } if users.is_empty() => return Ok(()),
+            Reply::Users { users, .. } => {
+                let matches = |name: &str| {
+                    masks
+                        .iter()
+                        .any(|mask| config::wildcard_matches(mask.as_bytes(), name.as_bytes()))
+                };
+                users
+                    .iter()
+                    .filter(|user| matches(user.as_str()))
+                    .for_each(|user| output::put(&format!("{user}\n")));
+            }
+            Reply::Refused { .. } => return Err(auth.failed("the userdbs can't list their users")),
+            _ => return Err(auth.failed("unexpected reply")),
+        }
+    }
+}
+
+/// What userdb says, else what the settings say, in Dovecot's order.
+pub fn fields(user: &MailUser, settings: &Settings) -> Vec<(String, String)> {
+    let expanded = |template: &str, home: &str| {
+        let home = (!home.is_empty()).then(|| home.to_owned());
+        let lookup = |name: &str| {
+            if name == "home" {
+                home.clone()
+            } else {
+                config::expand::of_user(user.name.as_str(), name)
+            }
+        };
+        config::expand::expand(template, &lookup).unwrap_or_else(|_| template.to_owned())
+    };
+    let home = user
+        .home
+        .clone()
+        .unwrap_or_else(|| expanded(&settings.mail_home, ""));
+    let mail = user
+        .mail
+        .clone()
+        .unwrap_or_else(|| expanded(&settings.mail_location, &home));
+    let known = [
+        (
+            "uid",
+            user.uid
+                .or(settings.mail_uid.map(|uid| uid.0))
+                .map(|uid| uid.to_string()),
+        ),
+        (
+            "gid",
+            user.gid
+                .or(settings.mail_gid.map(|gid| gid.0))
+                .map(|gid| gid.to_string()),
+        ),
+        ("home", Some(home)),
+        ("chroot", user.chroot.clone()),
+        ("mail", Some(mail)),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| {
+        Some((name.to_owned(), value.filter(|value| !value.is_empty())?))
+    });
+    known.chain(user.fields.iter().cloned()).collect()
+}
