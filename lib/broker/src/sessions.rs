@@ -44,11 +44,25 @@ pub struct Spec {
     pub login_user: &'static str,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Settings {
-    #[serde(flatten)]
     identity: IdentitySettings,
     mail_max_userip_connections: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct UserIpLimit {
+    mail_max_userip_connections: u32,
+}
+
+impl Settings {
+    fn read(snapshot: &Snapshot, facts: &config::Facts<'_>) -> Result<Self, config::Error> {
+        let limit: UserIpLimit = snapshot.settings(facts)?;
+        Ok(Self {
+            identity: snapshot.settings(facts)?,
+            mail_max_userip_connections: limit.mail_max_userip_connections,
+        })
+    }
 }
 
 /// Runs a manager of sessions from start to end.
@@ -92,7 +106,7 @@ impl Sessions {
         let hello = || vec![auth_master::Request::Hello { version: VERSION }];
         let (auth, _) = Client::new(PathBuf::from(AUTH_SOCKET), hello);
         let (census, unasked) = Census::new(name, spec.protocol);
-        let settings = PerConnection::new(snapshot, |snapshot, facts| snapshot.settings(facts));
+        let settings = PerConnection::new(snapshot, Settings::read);
         settings.get(&config::Facts::of_protocol(spec.protocol.name()))?;
         Ok((
             Rc::new(Self {
