@@ -9,7 +9,7 @@ mod create;
 mod delete;
 mod enable;
 mod expunge;
-//mod fetch;
+mod fetch;
 mod id;
 mod idle;
 mod list;
@@ -27,6 +27,7 @@ mod subscribe;
 mod unselect;
 mod unsubscribe;
 
+pub use fetch::Remembered;
 use imap_proto::flag::{Flag, SystemFlag};
 use imap_proto::{Args, SequenceSet, SyntaxError};
 use mailbox::{Flags, Keyword};
@@ -68,7 +69,7 @@ pub enum After {
 }
 
 /// All commands after login. RFC 3501 §6; the others name their RFC in their file.
-static COMMANDS: [Command; 29] = [
+static COMMANDS: [Command; 31] = [
     append::COMMAND,
     capability::COMMAND,
     check::COMMAND,
@@ -80,8 +81,8 @@ static COMMANDS: [Command; 29] = [
     enable::COMMAND,
     expunge::COMMAND,
     expunge::UID_COMMAND,
-    //fetch::COMMAND,
-    //fetch::UID_COMMAND,
+    fetch::COMMAND,
+    fetch::UID_COMMAND,
     id::COMMAND,
     idle::COMMAND,
     list::COMMAND,
@@ -115,7 +116,7 @@ fn take_set(args: &mut Args<'_>, by: By) -> Result<SequenceSet, Failure> {
         By::Seq => "Invalid messageset.",
         By::Uid => "Invalid uidset.",
     };
-    SequenceSet::take(args).map_err(|_| SyntaxError::new(text).into())
+    SequenceSet::parse(args.atom()?).map_err(|_| SyntaxError::new(text).into())
 }
 
 /// Flags as storage knows them. Keywords are checked here: what is no keyword is answered with NO.

@@ -20,7 +20,7 @@ use std::convert::Infallible;
 
 use broker::Stop;
 use imap_proto::{Command, Event, HeadError, Refusal, Sync, Tag};
-use mailbox::{Expunges, MailStore};
+use mailbox::{Expunges, MailStore, Seq};
 
 pub use capability::capabilities;
 pub use client::{Client, IDLE_TIMEOUT, Stream, Upload, Wake};
@@ -30,7 +30,7 @@ pub use reply::{Failure, Reply, Status};
 pub use selected::{By, Selected};
 pub use settings::{FetchFailure, Settings};
 
-use crate::command::{self, After, State};
+use crate::command::{self, After, Remembered, State};
 
 /// So many bad commands in a row end a session, as in Dovecot.
 const MAX_ERRORS: u32 = 20;
@@ -74,6 +74,8 @@ pub struct Session<'a> {
     pub counters: Counters,
     /// The message of the APPEND that is being run.
     pub announced: Option<Announced>,
+    /// What the next FETCH may need again.
+    pub remembered: Remembered,
     /// Why the session ends behind the running command.
     pub leaving: Option<EndReason>,
     /// Bad commands since the last good one.
@@ -97,6 +99,7 @@ pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
         selected: None,
         counters: Counters::default(),
         announced: None,
+        remembered: Remembered::default(),
         leaving: None,
         errors: 0,
     };
@@ -244,6 +247,14 @@ impl Session<'_> {
                 self.client.end_of_append().map(|_| ())
             }
         }
+    }
+
+    /// A mail that cannot be read, though its store could open it.
+    pub fn log_unreadable(&self, seq: Seq, error: &std::io::Error) {
+        let name = self.selected.as_ref().map(|selected| selected.mailbox.name().as_str());
+        let uid = self.selected.as_ref().and_then(|selected| selected.mailbox.uid(seq)).map(mailbox::Uid::get);
+        let id = service::journal::id::STORAGE_FAILED;
+        tracing::error!(message_id = id, culver_mailbox = name, uid, "read() failed: {error}");
     }
 
     /// What the administrator should know of a failure. The client's own mistakes are none.

@@ -622,6 +622,24 @@ impl TestClient {
         }
     }
 
+    /// The bytes of the literal that the next line announces.
+    pub fn literal(&mut self) -> Vec<u8> {
+        let line = self.next_line().unwrap();
+        let size = line
+            .rsplit_once('{')
+            .and_then(|(_, size)| size.strip_suffix('}'))
+            .unwrap()
+            .parse()
+            .unwrap();
+        while self.received.len() < size {
+            let mut buffer = vec![0; 64 << 10];
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the session ended in a literal");
+            self.received.extend_from_slice(&buffer[..count]);
+        }
+        self.received.drain(..size).collect()
+    }
+
     /// Reads to the end; how the session ended.
     pub fn ended(mut self) -> (Vec<String>, Ended) {
         let mut lines = Vec::new();
