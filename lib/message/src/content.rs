@@ -4,6 +4,7 @@
 use crate::lex::{Broken, Lexer, Next};
 use crate::param::{self, Params};
 use crate::part::Kind;
+use crate::transfer::Encoding;
 use crate::wire;
 
 /// A Content-Type. Type and subtype are empty where the field is broken.
@@ -126,12 +127,26 @@ impl Content {
         }
     }
 
-    /// The transfer encoding in lower case; `7bit` where there is none (RFC 2045 §6.1).
-    pub fn encoding(&self) -> Vec<u8> {
+    /// How the body is encoded (RFC 2045 §6.1).
+    pub fn encoding(&self) -> Encoding {
         self.transfer_encoding
             .as_deref()
-            .unwrap_or(b"7bit")
-            .to_ascii_lowercase()
+            .map(Encoding::from_name)
+            .unwrap_or_default()
+    }
+
+    /// Does SEARCH look into such a body?
+    pub fn is_searchable(&self, kind: Kind) -> bool {
+        let main = self
+            .content_type
+            .as_ref()
+            .map(|content_type| content_type.main.as_slice());
+        match kind {
+            Kind::Multipart | Kind::Message => false,
+            _ => main.is_none_or(|main| {
+                main.eq_ignore_ascii_case(b"text") || main.eq_ignore_ascii_case(b"message")
+            }),
+        }
     }
 
     /// Of a leaf: type, parameters, id, description, encoding.

@@ -1,6 +1,9 @@
 //! ENVELOPE of one header: RFC 3501 §7.4.2, byte for byte as Dovecot says it.
 
+use std::io::{self, Read};
+
 use crate::address::{self, Address};
+use crate::field;
 use crate::limits;
 use crate::wire;
 
@@ -31,6 +34,18 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Reads the header at the beginning of `reader`, and no more than that.
+    ///
+    /// # Errors
+    /// Those of `reader`.
+    pub fn read(reader: impl Read) -> io::Result<Self> {
+        let mut envelope = Self::default();
+        for field in field::read(reader, Self::wants)? {
+            envelope.add(&field.name, &field.value);
+        }
+        Ok(envelope)
+    }
+
     /// Is this header field part of the envelope?
     #[must_use]
     pub fn wants(name: &[u8]) -> bool {

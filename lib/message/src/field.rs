@@ -1,5 +1,12 @@
 //! Cuts a header into its fields while it streams by, in pieces of any size. RFC 5322 §2.2, read as tolerantly as Dovecot does.
 
+use std::io::{self, Read};
+
+use crate::limits;
+
+/// Bytes read at once.
+const CHUNK: usize = 8 * 1024;
+
 /// Bytes of a field name that are kept; no name that means something is longer.
 const NAME_KEPT: usize = 1000;
 
@@ -161,6 +168,85 @@ impl Scanner {
             self.in_field = false;
         }
     }
+}
+
+/// One field of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// As it was written; empty for a line without a colon.
+    pub name: Vec<u8>,
+    /// As [`clean`] tells it.
+    pub value: Vec<u8>,
+}
+
+/// Reads the fields that are `wanted` by name; reading ends with the header. No more is kept than [`limits`] allow.
+///
+/// # Errors
+/// Those of `reader`.
+pub fn read(mut reader: impl Read, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Field>> {
+    let mut collector = Collector {
+        wanted,
+        fields: Vec::new(),
+        raw: Vec::new(),
+        kept: 0,
+        in_wanted: false,
+    };
+    let mut scanner = Scanner::default();
+    let mut chunk = [0; CHUNK];
+    while !scanner.is_done() {
+        match reader.read(&mut chunk) {
+            Ok(0) => scanner.finish(&mut collector),
+            Ok(len) => {
+                scanner.feed(chunk.get(..len).unwrap_or_default(), &mut collector);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(collector.fields)
+}
+
+struct Collector<W> {
+    wanted: W,
+    fields: Vec<Field>,
+    raw: Vec<u8>,
+    kept: usize,
+    in_wanted: bool,
+}
+
+impl<W: Fn(&[u8]) -> bool> Sink for Collector<W> {
+    fn begin(&mut self, name: &[u8], start: &[u8]) {
+        self.in_wanted = (self.wanted)(name);
+        self.raw.clear();
+        if self.in_wanted {
+            self.fields.push(Field {
+                name: name.to_vec(),
+                value: Vec::new(),
+            });
+            if name.is_empty() && !start.ends_with(b":") {
+                self.raw.extend_from_slice(start);
+            }
+        }
+    }
+
+    fn value(&mut self, bytes: &[u8]) {
+        if self.in_wanted {
+            let room = limits::HEADER_FIELD
+                .saturating_sub(self.raw.len())
+                .min(limits::HEADERS.saturating_sub(self.kept));
+            let kept = bytes.get(..room).unwrap_or(bytes);
+            self.raw.extend_from_slice(kept);
+            self.kept += kept.len();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(field) = self.fields.last_mut().filter(|_| self.in_wanted) {
+            field.value = clean(&self.raw);
+        }
+    }
+
+    fn end_of_header(&mut self, _line: &[u8]) {}
 }
 
 /// The value of a field as it is told: no line end at its end, no CR before the others. White space after the colon is

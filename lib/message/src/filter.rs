@@ -73,6 +73,7 @@ impl<R: Read + Seek> FieldFilter<R> {
         let wanted = Wanted {
             names: names.clone(),
             in_wanted: false,
+            line_ended: true,
             out: Vec::new(),
         };
         let mut filter = Self {
@@ -112,6 +113,7 @@ impl<R: Read + Seek> FieldFilter<R> {
         self.header.resume(crate::crlf::Position::default())?;
         self.scanner = Scanner::default();
         self.wanted.out.clear();
+        self.wanted.line_ended = true;
         (self.given, self.ended, self.offset) = (0, false, 0);
         Ok(())
     }
@@ -129,6 +131,9 @@ impl<R: Read + Seek> FieldFilter<R> {
                 self.scanner.finish(&mut self.wanted);
                 self.ended = true;
                 if matches!(self.names, FieldNames::Only(_)) {
+                    if !self.wanted.line_ended {
+                        self.wanted.out.extend_from_slice(b"\r\n");
+                    }
                     self.wanted.out.extend_from_slice(b"\r\n");
                 }
             }
@@ -155,6 +160,8 @@ impl<R: Read + Seek> Read for FieldFilter<R> {
 struct Wanted {
     names: FieldNames,
     in_wanted: bool,
+    /// The latest wanted byte was a LF, or there is none.
+    line_ended: bool,
     out: Vec<u8>,
 }
 
@@ -165,8 +172,9 @@ impl Sink for Wanted {
     }
 
     fn value(&mut self, bytes: &[u8]) {
-        if self.in_wanted {
+        if self.in_wanted && !bytes.is_empty() {
             self.out.extend_from_slice(bytes);
+            self.line_ended = self.out.ends_with(b"\n");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The tree of MIME parts of one message (RFC 2045, RFC 2046), in the order of their headers.
 
 use crate::size::{Size, Span};
-use crate::text::Texts;
+use crate::text::{Piece, Texts};
+use crate::transfer::Encoding;
 
 /// What the body of a part is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,6 +40,11 @@ pub struct Part {
     pub kind: Kind,
     /// A multipart/digest: its children are messages unless they say otherwise (RFC 2046 §5.1.5).
     pub(crate) digest: bool,
+    /// How the body is encoded.
+    pub encoding: Encoding,
+    /// Text, or a kind of message: SEARCH looks into it.
+    pub(crate) searchable: bool,
+    pub(crate) charset: Piece,
     pub(crate) parent: Option<PartId>,
     /// The part after the last descendant.
     pub(crate) end: usize,
@@ -81,6 +87,12 @@ impl Message {
         (0..self.part_count()).map(PartId)
     }
 
+    /// The charset of a part's text as its Content-Type names it; empty where it does not.
+    #[must_use]
+    pub fn charset(&self, id: PartId) -> &[u8] {
+        self.part(id).charset.of(&self.arena)
+    }
+
     /// The children of a part, in order.
     pub fn children(&self, id: PartId) -> impl Iterator<Item = PartId> + '_ {
         let end = self.part(id).end;
@@ -111,6 +123,12 @@ impl Message {
 }
 
 impl Part {
+    /// Does SEARCH look into the body itself? Containers have their parts for that.
+    #[must_use]
+    pub fn is_searchable(&self) -> bool {
+        self.searchable
+    }
+
     /// Header and body together.
     #[must_use]
     pub fn span(&self) -> Span {

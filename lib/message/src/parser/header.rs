@@ -6,6 +6,7 @@ use crate::field::{Scanner, Sink};
 use crate::limits;
 use crate::part::{Kind, Message, Part};
 use crate::text::{Piece, Texts};
+use crate::transfer::Encoding;
 
 /// Where a header stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub(super) struct Described {
     pub kind: Kind,
     pub digest: bool,
     pub boundary: Option<Vec<u8>>,
+    pub encoding: Encoding,
+    pub searchable: bool,
+    pub charset: Piece,
     pub texts: Texts,
 }
 
@@ -97,10 +101,20 @@ impl HeaderReader {
         let boundary = content_type
             .and_then(|content_type| content_type.param(b"boundary"))
             .map(<[u8]>::to_vec);
+        let content = &fields.content;
+        let charset = content
+            .content_type
+            .as_ref()
+            .and_then(|content_type| content_type.param(b"charset"));
         Described {
             kind,
             digest,
             boundary,
+            encoding: content.encoding(),
+            searchable: content.is_searchable(kind),
+            charset: Piece::write(&mut self.arena, |out| {
+                out.extend_from_slice(charset.unwrap_or_default())
+            }),
             texts: self.texts(kind),
         }
     }

@@ -68,6 +68,9 @@ impl Tree {
         let part = self.parts.get_mut(open.part)?;
         part.kind = described.kind;
         part.digest = described.digest;
+        part.encoding = described.encoding;
+        part.searchable = described.searchable;
+        part.charset = described.charset;
         part.texts = described.texts;
         described.boundary.map(|boundary| (depth, boundary))
     }
