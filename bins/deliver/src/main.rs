@@ -8,6 +8,8 @@
 
 mod manager;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::process::ExitCode;
@@ -36,7 +38,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
     let snapshot = Snapshot::load("deliver")?;
     service.confine(&Rights::Manager)?.serve(async |control| {
         // Every delivery is answered for by itself; nobody needs the list of those that ended.
-        let (manager, _) = Manager::new(&snapshot)?;
+        let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref())?;
         let server = Server {
             manager,
             lmtp: snapshot.peer_uid("culver-lmtp"),

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use broker::{IdentitySettings, Limits, SubmitError};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 /// Where auth answers managers.
-const AUTH: &str = "/run/culver/auth/master";
+pub const AUTH: &str = "/run/culver/auth/master";
 /// Longest time that a userdb may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// `idle_kill` that means never.
@@ -33,19 +34,21 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// With the configuration in `snapshot`. The second value yields every delivery that ended.
+    /// With the configuration in `snapshot` and the auth that listens at `auth`. The second value yields every
+    /// delivery that ended.
     ///
     /// # Errors
     /// The configuration cannot be used.
     pub fn new(
         snapshot: &Snapshot,
+        auth: &Path,
     ) -> Result<(Self, UnboundedReceiver<broker::Ended>), config::Error> {
         let hello = || {
             vec![auth_master::Request::Hello {
                 version: ipc::VERSION,
             }]
         };
-        let (auth, _) = Client::new(AUTH.into(), hello);
+        let (auth, _) = Client::new(auth.to_owned(), hello);
         let (workers, ended) = broker::Manager::new("deliver", limits(snapshot.limits()));
         let identities = RefCell::new(snapshot.settings(&facts())?);
         Ok((

@@ -27,12 +27,23 @@ const MOST_REQUESTS: u32 = 65_536;
 
 /// What callers share.
 #[derive(Clone)]
-struct Places {
+pub struct Places {
     /// One for each delivery that may run.
     workers: Arc<Semaphore>,
     /// One for each request that was read: it has to come to its end.
     requests: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
+}
+
+impl Places {
+    /// For `most` deliveries at a time.
+    pub fn new(most: u32, draining: watch::Receiver<bool>) -> Self {
+        Self {
+            workers: Arc::new(Semaphore::new(count(most))),
+            requests: Arc::new(Semaphore::new(count(MOST_REQUESTS))),
+            draining,
+        }
+    }
 }
 
 impl Server {
@@ -46,11 +57,7 @@ impl Server {
     ) {
         let server = Rc::new(self);
         let (drain, draining) = watch::channel(false);
-        let places = Places {
-            workers: Arc::new(Semaphore::new(count(most))),
-            requests: Arc::new(Semaphore::new(count(MOST_REQUESTS))),
-            draining,
-        };
+        let places = Places::new(most, draining);
         let requests = Arc::clone(&places.requests);
         for channel in stored {
             server.adopt(channel).await;
@@ -78,7 +85,8 @@ impl Server {
         }
     }
 
-    async fn accept(self: Rc<Self>, listener: AsyncListener, places: Places) {
+    /// Serves every caller.
+    pub async fn accept(self: Rc<Self>, listener: AsyncListener, places: Places) {
         loop {
             match listener.accept().await {
                 Ok(channel) => drop(Rc::clone(&self).begin(channel, places.clone())),

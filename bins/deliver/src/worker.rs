@@ -161,23 +161,29 @@ impl User {
         let prefix = self.prefix(delivery);
         let lines = report.log_lines(message, &delivery.sender, &self.settings.delivery);
         for (attempt, line) in report.attempts.iter().zip(lines) {
-            let mailbox = Clean(attempt.mailbox.as_str());
+            let (user, session) = (self.identity.user.as_str(), delivery.session.as_str());
+            let (mailbox, line) = (Clean(attempt.mailbox.as_str()), Clean(&line));
             match attempt.result {
                 Ok(()) => tracing::info!(
                     message_id = id::DELIVERED,
-                    culver_user = self.identity.user.as_str(),
-                    culver_session = delivery.session.as_str(),
+                    culver_user = user,
+                    culver_session = session,
                     culver_mailbox = %mailbox,
-                    "{prefix}{}",
-                    Clean(&line)
+                    "{prefix}{line}"
+                ),
+                // Anybody may write to a mailbox that does not exist; INBOX has the mail, all is well.
+                Err(_) if report.result().is_ok() => tracing::info!(
+                    culver_user = user,
+                    culver_session = session,
+                    culver_mailbox = %mailbox,
+                    "{prefix}{line}"
                 ),
                 Err(_) => tracing::error!(
                     message_id = id::DELIVERY_FAILED,
-                    culver_user = self.identity.user.as_str(),
-                    culver_session = delivery.session.as_str(),
+                    culver_user = user,
+                    culver_session = session,
                     culver_mailbox = %mailbox,
-                    "{prefix}Error: {}",
-                    Clean(&line)
+                    "{prefix}Error: {line}"
                 ),
             }
         }
@@ -235,5 +241,132 @@ fn failure(failure: delivery::Failure) -> Failure {
         delivery::Failure::DiskFull => Failure::DiskFull,
         delivery::Failure::OverQuota => Failure::OverQuota,
         delivery::Failure::Internal => Failure::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use broker::Stop;
+    use ipc::{SessionId, Username};
+
+    use super::*;
+
+    fn user(home: &Path, more: &str) -> User {
+        let text = format!("mail_location = maildir:~/Maildir\n{more}\n");
+        let config = config::parse_text(Path::new("culver.conf"), &text);
+        let settings =
+            Settings::load(&config.snapshot("deliver", &config::NoNames).unwrap()).unwrap();
+        let identity = Identity {
+            user: Username::try_from("demo".to_owned()).unwrap(),
+            uid: 1000,
+            gid: 1000,
+            groups: Vec::new(),
+            chroot: None,
+            home: Some(home.to_str().unwrap().to_owned()),
+            mail: None,
+            fields: Vec::new(),
+        };
+        let preparation = Preparation { settings };
+        assert_eq!(
+            preparation.directories(&identity).unwrap(),
+            [home.to_owned(), home.join("Maildir")]
+        );
+        preparation.open(identity).unwrap()
+    }
+
+    fn delivery(detail: Option<&str>) -> Delivery {
+        Delivery {
+            user: "demo".to_owned(),
+            detail: detail.map(str::to_owned),
+            sender: "a@b".to_owned(),
+            recipient: "demo".to_owned(),
+            session: SessionId::try_from("x".to_owned()).unwrap(),
+            prepend: "Return-Path: <a@b>\r\n".to_owned(),
+        }
+    }
+
+    fn work(content: Vec<u8>, message: Option<&[u8]>) -> Work {
+        let fds = message.map(|message| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(message).unwrap();
+            file.into()
+        });
+        let session = SessionId::try_from("x".to_owned()).unwrap();
+        Work {
+            session,
+            content,
+            fds: fds.into_iter().collect(),
+            stop: Stop::new().unwrap(),
+        }
+    }
+
+    fn serve(user: &User, detail: Option<&str>) -> Result<(), Failure> {
+        let content = postcard::to_stdvec(&delivery(detail)).unwrap();
+        postcard::from_bytes(&user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")))).unwrap()
+    }
+
+    fn mails(directory: &Path) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(directory.join("new")) else {
+            return Vec::new();
+        };
+        entries
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_message_is_in_the_mailbox_when_it_is_acknowledged() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(serve(&user(home.path(), ""), Some("work")), Ok(()));
+        assert_eq!(
+            mails(&home.path().join("Maildir")),
+            ["Return-Path: <a@b>\nSubject: x\n\ny\n"]
+        );
+    }
+
+    #[test]
+    fn a_detail_is_a_mailbox_or_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let user = user(
+            home.path(),
+            "lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes",
+        );
+        for detail in ["work", "../../bob", "INBOX/../x", "", "/etc", "a\0b"] {
+            assert_eq!(serve(&user, Some(detail)), Ok(()), "{detail:?}");
+        }
+        assert_eq!(mails(&home.path().join("Maildir/.work")).len(), 1);
+        assert_eq!(mails(&home.path().join("Maildir")).len(), 5);
+    }
+
+    #[test]
+    fn what_is_no_delivery_harms_nobody() {
+        let home = tempfile::tempdir().unwrap();
+        let user = user(home.path(), "");
+        let good = postcard::to_stdvec(&delivery(None)).unwrap();
+        for (content, message) in [
+            (Vec::new(), Some(&b"x"[..])),
+            (vec![0xff; 100], Some(b"x")),
+            (good, None),
+        ] {
+            let outcome: Result<(), Failure> =
+                postcard::from_bytes(&user.serve(work(content, message))).unwrap();
+            assert_eq!(outcome, Err(Failure::Unavailable));
+        }
+        assert_eq!(mails(&home.path().join("Maildir")).len(), 0);
+    }
+
+    #[test]
+    fn the_namespace_of_inbox() {
+        let namespace = |prefix: &str| NamespaceInfo {
+            prefix: prefix.to_owned(),
+            separator: '/',
+        };
+        let all = [namespace("Archive/"), namespace("INBOX/")];
+        assert_eq!(inbox_namespace(&all), Some(namespace("INBOX/")));
+        assert_eq!(inbox_namespace(&all[..1]), Some(namespace("Archive/")));
+        assert_eq!(inbox_namespace(&[]), None);
     }
 }

@@ -15,7 +15,7 @@ async fn one_message_for_several() {
     let expected = format!(
         "{READY}250 2.1.0 OK\r\n250 2.1.5 OK\r\n550 5.1.1 <xeno@x> User doesn't exist: xeno@x\r\n250 2.1.5 OK\r\n\
         451 4.3.0 <temp@x> Temporary internal error\r\n354 OK\r\n250 2.0.0 <alice@x> session Saved\r\n\
-        250 2.0.0 <bob+work@x> session:2 Saved\r\n221 2.0.0 Bye\r\n"
+        250 2.0.0 <bob+work@x> session:R2 Saved\r\n221 2.0.0 Bye\r\n"
     );
     assert_eq!(host.talk([input.as_slice()]).await, expected);
     let text = "Subject: one\r\n\r\n.dot\r\n".to_owned();
@@ -111,8 +111,8 @@ async fn failures_of_one_touch_no_other() {
         RCPT TO:<c>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
     let expected = "354 OK\r\n250 2.0.0 <a> session Saved\r\n452 4.2.2 <quota> Quota exceeded (mailbox for user is full)\r\n\
-        451 4.2.0 <broken> Temporary internal error\r\n250 2.0.0 <b> session:4 Saved\r\n\
-        550 5.1.1 <gone> User doesn't exist: gone\r\n250 2.0.0 <c> session:6 Saved\r\n221 2.0.0 Bye\r\n";
+        451 4.2.0 <broken> Temporary internal error\r\n250 2.0.0 <b> session:R4 Saved\r\n\
+        550 5.1.1 <gone> User doesn't exist: gone\r\n250 2.0.0 <c> session:R6 Saved\r\n221 2.0.0 Bye\r\n";
     assert!(output.ends_with(expected), "{output}");
 }
 
@@ -157,8 +157,8 @@ async fn the_same_user_is_served_one_after_another_and_duplicates_once() {
     let host = Host::start("");
     let input = b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@x>\r\nRCPT TO:<a+b@x>\r\nRCPT TO:<a@X>\r\nRCPT TO:<a+c@x>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
-    let expected = "250 2.0.0 <a@x> session Saved\r\n250 2.0.0 <a+b@x> session:2 Saved\r\n250 2.0.0 <a@X> session Saved\r\n\
-        250 2.0.0 <a+c@x> session:4 Saved\r\n221 2.0.0 Bye\r\n";
+    let expected = "250 2.0.0 <a@x> session Saved\r\n250 2.0.0 <a+b@x> session:R2 Saved\r\n250 2.0.0 <a@X> session Saved\r\n\
+        250 2.0.0 <a+c@x> session:R4 Saved\r\n221 2.0.0 Bye\r\n";
     assert!(output.ends_with(expected), "{output}");
     assert_eq!(host.delivered().len(), 3);
     assert_eq!(host.mailboxes.lock().unwrap().most, (1, 1));
@@ -245,12 +245,12 @@ async fn details_cannot_name_a_path_and_strange_names_are_unknown() {
     let input = b"LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice+../../bob@x>\r\nRCPT TO:<\"alice+../../bob\"@x>\r\nRCPT TO:<../bob>\r\nQUIT\r\n";
     let output = host.talk([input.as_slice()]).await;
     let replies: Vec<&str> = output.lines().skip(5).collect();
-    assert_eq!(replies[0], "501 5.5.4 Invalid TO: Invalid local part");
+    // The detail is judged where mailboxes are known.
+    assert_eq!(replies[..2], ["250 2.1.5 OK", "250 2.1.5 OK"]);
     assert_eq!(
-        replies[1], "250 2.1.5 OK",
-        "the detail is judged where mailboxes are known"
+        replies[2],
+        "550 5.1.1 <\"../bob\"> User doesn't exist: ../bob"
     );
-    assert_eq!(replies[2], "501 5.5.4 Invalid TO: Invalid local part");
 }
 
 #[tokio::test]
@@ -350,7 +350,7 @@ async fn silent_clients_are_sent_away() {
 async fn workarounds_that_are_allowed() {
     let input = b"LHLO x\r\nMAIL FROM: <a@b>\r\nRCPT TO:a@b\r\nQUIT\r\n";
     let strict = Host::start("").talk([input.as_slice()]).await;
-    let refused = "501 5.5.4 Invalid FROM: Unexpected whitespace before path\r\n501 5.5.4 Invalid TO: Missing '<'\r\n";
+    let refused = "501 5.5.4 Invalid FROM: Unexpected whitespace before path\r\n501 5.5.4 Invalid TO: Missing '<' at beginning of path\r\n";
     assert!(strict.contains(refused), "{strict}");
     let host = Host::start("lmtp_client_workarounds = whitespace-before-path mailbox-for-path");
     let lenient = host.talk([input.as_slice()]).await;

@@ -58,7 +58,7 @@ impl Transaction {
     pub fn session_of(&self, index: usize) -> SessionId {
         match index {
             0 => self.id.clone(),
-            _ => SessionId::try_from(format!("{}:{}", self.id, index + 1))
+            _ => SessionId::try_from(format!("{}:R{}", self.id, index + 1))
                 .unwrap_or_else(|_| self.id.clone()),
         }
     }

@@ -76,6 +76,9 @@ impl Attempt {
         let mailbox = printable(self.mailbox.as_str().as_bytes(), 80);
         match &self.result {
             Ok(()) => format!("saved mail to {mailbox}"),
+            Err(Error::NotFound { .. }) => {
+                format!("save failed to open mailbox {mailbox}: Mailbox doesn't exist: {mailbox}")
+            }
             Err(error) => format!(
                 "save failed to {mailbox}: {}",
                 printable(error.to_string().as_bytes(), 1000)

@@ -71,11 +71,11 @@ pub enum Failure {
     UnknownUser,
     /// The disk is full: 452 4.3.1.
     DiskFull,
-    /// The user is over quota: 452 4.2.2.
+    /// The user is over quota: 552 5.2.2, with `quota_full_tempfail` 452 4.2.2.
     OverQuota,
     /// Refused for good, with this text: 550 5.7.0.
     Rejected(String),
-    /// Out of order: 451 4.3.0.
+    /// Out of order: 451 4.2.0.
     Unavailable,
 }
 

@@ -107,15 +107,15 @@ impl ClientName {
     }
 }
 
+/// Atoms and dots in any order: addresses with a dot too many exist, and senders cannot help it. They are written back
+/// quoted.
 fn dot_string(scan: &mut Scan<'_>) -> Result<String, PathError> {
     let local = scan.while_in(|character| is_atext(character) || character == '.');
     if local.is_empty() {
-        return Err(PathError::MissingLocalPart);
+        Err(PathError::MissingLocalPart)
+    } else {
+        Ok(local.to_owned())
     }
-    if !is_dot_string(local) {
-        return Err(PathError::InvalidLocalPart);
-    }
-    Ok(local.to_owned())
 }
 
 fn quoted_string(scan: &mut Scan<'_>) -> Result<String, PathError> {
@@ -226,6 +226,14 @@ mod tests {
             assert_eq!(parse(text).unwrap().to_string(), text);
         }
         assert_eq!(parse("\"ab\"@c").unwrap().to_string(), "ab@c");
+        for (text, written) in [
+            ("a..b@c", "\"a..b\"@c"),
+            (".a", "\".a\""),
+            ("../b", "\"../b\""),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), written);
+            assert_eq!(parse(written).unwrap(), parse(text).unwrap());
+        }
         assert_eq!(parse("\"a\\b\"@c").unwrap().local(), "ab");
     }
 
@@ -235,10 +243,6 @@ mod tests {
             "",
             "@",
             "@b",
-            ".a@b",
-            "a.@b",
-            "a..b@c",
-            "../bob@c",
             "a@",
             "a@.b",
             "a@b.",

@@ -75,6 +75,7 @@ impl SyntaxError {
     /// The reply, in Dovecot's words and codes.
     pub fn reply(&self) -> Reply {
         let (code, enhanced) = match self {
+            Self::MissingHostname => return Reply::plain(501, [self.to_string().as_str()]),
             Self::Line => (500, Enhanced(5, 5, 2)),
             Self::Params(ParamError::Unsupported | ParamError::UnsupportedBody) => {
                 (555, Enhanced(5, 5, 4))
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn errors_have_the_codes_of_dovecot() {
         let reply = |line: &[u8]| parse(line).unwrap_err().reply().to_string();
-        assert_eq!(reply(b"LHLO"), "501 5.5.4 Missing hostname\r\n");
+        assert_eq!(reply(b"LHLO"), "501 Missing hostname\r\n");
         assert_eq!(reply(b"DATA x"), "501 5.5.4 Invalid parameters\r\n");
         assert_eq!(reply(b"MAIL <a@b>"), "501 5.5.4 Invalid parameters\r\n");
         assert_eq!(
@@ -211,7 +212,7 @@ mod tests {
         );
         assert_eq!(
             reply(b"RCPT TO:<a b>"),
-            "501 5.5.4 Invalid TO: Missing '>' after address\r\n"
+            "501 5.5.4 Invalid TO: Missing '>' at end of path\r\n"
         );
         assert_eq!(
             reply(b"MAIL FROM:<a@b> X=y"),
