@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
+use config::ServiceSettings;
 use ipc::worker::{Identity, ToWorker};
 use ipc::{AsyncChannel, SessionId, Username};
 use service::journal::id;
@@ -31,6 +32,37 @@ pub struct Limits {
     /// How long a worker without jobs stays (`idle_kill`).
     pub idle_kill: Duration,
 }
+
+impl Limits {
+    /// As the configuration has them; at least `ready` unidentified workers.
+    ///
+    /// Unless the administrator decides otherwise, a user's jobs share a worker, which stays: Dovecot's
+    /// defaults, one client per process, are no decision.
+    #[must_use]
+    pub fn of(settings: &ServiceSettings, ready: usize) -> Self {
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let (client_limit, service_count) = match settings.says_who_shares {
+            true => (
+                number(settings.client_limit).max(1),
+                number(settings.service_count),
+            ),
+            false => (usize::MAX, 0),
+        };
+        Self {
+            client_limit,
+            process_limit: number(settings.process_limit).max(1),
+            process_min_avail: number(settings.process_min_avail).max(ready),
+            service_count,
+            idle_kill: settings
+                .idle_kill
+                .map_or(NEVER, Duration::from_secs)
+                .min(NEVER),
+        }
+    }
+}
+
+/// `idle_kill` that means never.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A place for one job in a worker. Dropped unused, it is free again.
 pub struct Reserved {
@@ -161,7 +193,8 @@ impl Manager {
         tokio::task::spawn_local(async move {
             loop {
                 let idle_kill = manager.state.borrow().limits.idle_kill;
-                tokio::time::sleep((idle_kill / 4).max(Duration::from_secs(1))).await;
+                let period = (idle_kill / 4).clamp(Duration::from_secs(1), Duration::from_secs(60));
+                tokio::time::sleep(period).await;
                 manager.end_idle();
             }
         });

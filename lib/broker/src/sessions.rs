@@ -30,6 +30,8 @@ use crate::{IdentitySettings, Limits, Manager, SubmitError, identify};
 
 /// Where managers reach auth.
 const AUTH_SOCKET: &str = "/run/culver/auth/master";
+/// Unidentified workers that are ready in any case: a login should not wait for a new process.
+const SPARE: usize = 2;
 /// How often the status line is brought up to date.
 const STATUS_PERIOD: Duration = Duration::from_secs(10);
 
@@ -102,7 +104,7 @@ type New = (
 
 impl Sessions {
     fn new(name: &'static str, spec: Spec, snapshot: Snapshot) -> anyhow::Result<New> {
-        let (manager, ended) = Manager::new(name, limits(&snapshot));
+        let (manager, ended) = Manager::new(name, Limits::of(snapshot.limits(), SPARE));
         let hello = || vec![auth_master::Request::Hello { version: VERSION }];
         let (auth, _) = Client::new(PathBuf::from(AUTH_SOCKET), hello);
         let (census, unasked) = Census::new(name, spec.protocol);
@@ -189,7 +191,7 @@ impl Sessions {
 
     fn reload(&self) -> anyhow::Result<()> {
         let snapshot = Snapshot::load(self.name)?;
-        let limits = limits(&snapshot);
+        let limits = Limits::of(snapshot.limits(), SPARE);
         self.settings.replace(
             snapshot,
             &config::Facts::of_protocol(self.spec.protocol.name()),
@@ -454,26 +456,6 @@ struct Handoff {
     session: (String, Vec<u8>),
     peer: Peer,
 }
-
-fn limits(snapshot: &Snapshot) -> Limits {
-    let set = snapshot.limits();
-    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    // Unless the administrator decides otherwise, a user's sessions share a worker, which stays.
-    let (client_limit, service_count) = match set.says_who_shares {
-        true => (number(set.client_limit), number(set.service_count)),
-        false => (usize::MAX, 0),
-    };
-    Limits {
-        client_limit,
-        process_limit: number(set.process_limit),
-        process_min_avail: number(set.process_min_avail).max(SPARE),
-        service_count,
-        idle_kill: Duration::from_secs(set.idle_kill.unwrap_or(u64::from(u32::MAX))),
-    }
-}
-
-/// Unidentified workers that are ready in any case: a login should not wait for a new process.
-const SPARE: usize = 2;
 
 /// Is the descriptor what login says: in the clear the client's own socket, with TLS a local one?
 /// A client that has gone has no address any more, which proves nothing against login.
