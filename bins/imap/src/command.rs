@@ -19,7 +19,7 @@ mod moving;
 mod namespace;
 mod noop;
 mod rename;
-//mod search;
+mod search;
 mod select;
 mod status;
 mod store;
@@ -69,7 +69,7 @@ pub enum After {
 }
 
 /// All commands after login. RFC 3501 §6; the others name their RFC in their file.
-static COMMANDS: [Command; 31] = [
+static COMMANDS: [Command; 33] = [
     append::COMMAND,
     capability::COMMAND,
     check::COMMAND,
@@ -93,8 +93,8 @@ static COMMANDS: [Command; 31] = [
     namespace::COMMAND,
     noop::COMMAND,
     rename::COMMAND,
-    //search::COMMAND,
-    //search::UID_COMMAND,
+    search::COMMAND,
+    search::UID_COMMAND,
     select::COMMAND,
     select::EXAMINE_COMMAND,
     status::COMMAND,

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use mailbox::{ReadSeek, Uid};
 use message::field::{Scanner, Sink};
-use message::{Counter, Found, Message, Position, Section, Size, Span, What};
+use message::{Counter, Envelope, Found, Message, Position, Section, Size, Span, What};
 
 /// A parsed message of more parts than this is parsed anew each time rather than kept.
 const MAX_REMEMBERED_PARTS: usize = 64;
@@ -103,9 +103,8 @@ impl<'m> Source<'m> {
             message.write_envelope(&mut out)?;
             return Ok(out);
         }
-        let mut out = Vec::new();
-        self.message()?.write_envelope(&mut out)?;
-        Ok(out)
+        self.file.rewind()?;
+        Ok(Envelope::read(&mut self.file)?.to_wire())
     }
 
     /// The whole tree of parts.

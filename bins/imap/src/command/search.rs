@@ -1,0 +1,96 @@
+//! SEARCH and UID SEARCH: which mails match. RFC 3501 §6.4.4.
+
+mod compile;
+mod known;
+mod test;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use imap_proto::Args;
+use imap_proto::search::Program;
+use mailbox::Seq;
+
+use self::compile::Search;
+use self::known::Trouble;
+use super::{After, Command, State};
+use crate::session::{By, Failure, Reply, Session};
+
+pub const COMMAND: Command = Command {
+    name: "SEARCH",
+    valid_in: State::Selected,
+    after: After::Hold,
+    run,
+};
+pub const UID_COMMAND: Command = Command {
+    name: "UID SEARCH",
+    valid_in: State::Selected,
+    after: After::ShowByUid,
+    run: run_uid,
+};
+
+fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
+    run_by(session, args, By::Seq)
+}
+
+fn run_uid(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
+    run_by(session, args, By::Uid)
+}
+
+fn run_by(session: &mut Session<'_>, mut args: Args<'_>, by: By) -> Result<Reply, Failure> {
+    let program = Program::take(&mut args)?;
+    let Some(selected) = &session.selected else {
+        return Ok(completed());
+    };
+    let search = Search::compile(&program, selected)?;
+    let found = find(session, &search)?;
+    let Some(selected) = &session.selected else {
+        return Ok(completed());
+    };
+    session.client.write(b"* SEARCH")?;
+    let mut number = String::new();
+    for seq in found {
+        let uid = || selected.mailbox.uid(seq).map_or(0, mailbox::Uid::get);
+        number.clear();
+        // Writing to memory does not fail.
+        let _ = write!(number, " {}", if by == By::Uid { uid() } else { seq.get() });
+        session.client.write(number.as_bytes())?;
+    }
+    session.client.write(b"\r\n")?;
+    Ok(completed())
+}
+
+/// All mails that match, ascending. Nothing is told before all is known: a failure in between is a clean NO.
+fn find(session: &mut Session<'_>, search: &Search) -> Result<Vec<Seq>, Failure> {
+    let mut found = Vec::new();
+    let mails = session
+        .selected
+        .as_ref()
+        .map_or(0, |selected| selected.mailbox.len());
+    for seq in (1..=mails).filter_map(Seq::new) {
+        session.client.check_kicked()?;
+        let Some(selected) = &mut session.selected else {
+            break;
+        };
+        match search.matches(&mut *selected.mailbox, seq) {
+            Ok(true) => found.push(seq),
+            // What is gone matches nothing.
+            Ok(false) | Err(Trouble::Store(mailbox::Error::Expunged)) => {}
+            Err(Trouble::Store(error)) => return Err(error.into()),
+            Err(Trouble::Read(error)) => {
+                session.log_unreadable(seq, &error);
+                return Err(Reply::no(
+                    "Internal error occurred. Refer to server log for more information.",
+                )
+                .with_code("SERVERBUG")
+                .into());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn completed() -> Reply {
+    Reply::ok("Search completed.")
+}

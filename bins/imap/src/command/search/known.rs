@@ -1,0 +1,130 @@
+//! What is known of one mail: first what costs nothing, then more and more, until the search is decided.
+
+use std::io::{self, Seek as _};
+
+use imap_proto::date::DateTime;
+use mailbox::{FlagState, Mail, Mailbox, Seq};
+use message::search::{Scope, find};
+use message::{date, field, words};
+
+use super::compile::Search;
+
+/// Why a mail could not be searched.
+pub enum Trouble {
+    /// The store said no.
+    Store(mailbox::Error),
+    /// After the store had opened it.
+    Read(io::Error),
+}
+
+impl From<mailbox::Error> for Trouble {
+    fn from(error: mailbox::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// What is known of a mail.
+pub struct Known {
+    /// Its place in the view.
+    pub seq: Seq,
+    /// What the view says.
+    pub flags: FlagState,
+    /// Day of INTERNALDATE.
+    pub received: Option<i64>,
+    /// RFC822.SIZE.
+    pub size: Option<u64>,
+    /// What its header says.
+    pub header: Option<Header>,
+    /// For each BODY key.
+    pub bodies: Option<Vec<bool>>,
+    /// For each TEXT key.
+    pub texts: Option<Vec<bool>>,
+}
+
+/// What a header says.
+pub struct Header {
+    /// For each header key.
+    pub fields: Vec<bool>,
+    /// Day of Date:, if there is a usable one.
+    pub sent: Option<i64>,
+}
+
+impl Search {
+    /// Does this mail match?
+    pub fn matches(&self, mailbox: &mut dyn Mailbox, seq: Seq) -> Result<bool, Trouble> {
+        let Some(flags) = mailbox.flags(seq) else {
+            return Ok(false);
+        };
+        let mut known = Known {
+            seq,
+            flags,
+            received: None,
+            size: None,
+            header: None,
+            bodies: None,
+            texts: None,
+        };
+        if let Some(result) = self.test.decide(&known) {
+            return Ok(result);
+        }
+        let mut mail = mailbox.mail(seq)?;
+        self.learn_facts(&mut known, &mut *mail)?;
+        if let Some(result) = self.test.decide(&known) {
+            return Ok(result);
+        }
+        let mut file = mail.body()?;
+        known.header = Some(self.header(&mut file)?);
+        if let Some(result) = self.test.decide(&known) {
+            return Ok(result);
+        }
+        file.rewind()?;
+        let message = message::parse(&mut file)?;
+        known.bodies = Some(find(&mut file, &message, Scope::Body, &self.bodies)?);
+        if let Some(result) = self.test.decide(&known) {
+            return Ok(result);
+        }
+        known.texts = Some(find(&mut file, &message, Scope::Text, &self.texts)?);
+        Ok(self.test.decide(&known).unwrap_or(false))
+    }
+
+    fn learn_facts(&self, known: &mut Known, mail: &mut dyn Mail) -> Result<(), Trouble> {
+        if self.needs_date {
+            let date = mail.internal_date()?;
+            let local = DateTime {
+                unix: date.seconds,
+                offset: i32::from(date.offset_minutes) * 60,
+            };
+            known.received = Some(local.date().days());
+        }
+        if self.needs_size {
+            known.size = Some(mail.size()?);
+        }
+        Ok(())
+    }
+
+    fn header(&self, file: &mut (impl io::Read + ?Sized)) -> io::Result<Header> {
+        let wanted = |name: &[u8]| {
+            name.eq_ignore_ascii_case(b"Date") || self.headers.iter().any(|key| key.is_named(name))
+        };
+        let mut header = Header {
+            fields: vec![false; self.headers.len()],
+            sent: None,
+        };
+        for field in field::read(file, wanted)? {
+            let text = words::decode(&field.value);
+            for (found, key) in header.fields.iter_mut().zip(&self.headers) {
+                *found = *found || (key.is_named(&field.name) && key.needle.is_in(&text));
+            }
+            if header.sent.is_none() && field.name.eq_ignore_ascii_case(b"Date") {
+                header.sent = date::parse(&field.value).map(date::Date::local_day);
+            }
+        }
+        Ok(header)
+    }
+}

@@ -1,0 +1,96 @@
+//! A condition on one mail that may not be decidable yet.
+
+use imap_proto::Span;
+use imap_proto::search::DateTest;
+use mailbox::Flags;
+
+use super::known::Known;
+
+/// A condition. Numbers are places in the lists of [`super::compile::Search`].
+#[derive(Debug)]
+pub enum Test {
+    /// ALL (`true`), or what no mail can be.
+    Always(bool),
+    /// Sequence numbers in the view, ascending.
+    Seqs(Vec<Span>),
+    /// A system flag.
+    Has(Flags),
+    /// A keyword, by its number.
+    Keyword(usize),
+    /// INTERNALDATE against a day.
+    Received(DateTest, i64),
+    /// Date: against a day.
+    Sent(DateTest, i64),
+    /// More octets.
+    Larger(u64),
+    /// Fewer octets.
+    Smaller(u64),
+    /// A header field.
+    Header(usize),
+    /// BODY.
+    Body(usize),
+    /// TEXT.
+    Text(usize),
+    /// The contrary.
+    Not(Box<Self>),
+    /// One of them.
+    Any(Vec<Self>),
+    /// All of them.
+    Every(Vec<Self>),
+}
+
+impl Test {
+    /// Does the mail match, as far as is known of it? `None`: more must be known.
+    pub fn decide(&self, known: &Known) -> Option<bool> {
+        match self {
+            Self::Always(result) => Some(*result),
+            Self::Seqs(spans) => Some(contains(spans, known.seq.get())),
+            Self::Has(flag) => Some(known.flags.flags.contains(*flag)),
+            Self::Keyword(number) => Some(known.flags.keywords.contains(*number)),
+            Self::Received(test, day) => {
+                known.received.map(|received| holds(*test, received, *day))
+            }
+            Self::Sent(test, day) => {
+                let sent = known.header.as_ref()?.sent;
+                Some(sent.is_some_and(|sent| holds(*test, sent, *day)))
+            }
+            Self::Larger(size) => known.size.map(|mail| mail > *size),
+            Self::Smaller(size) => known.size.map(|mail| mail < *size),
+            Self::Header(number) => known.header.as_ref()?.fields.get(*number).copied(),
+            Self::Body(number) => known.bodies.as_ref()?.get(*number).copied(),
+            Self::Text(number) => known.texts.as_ref()?.get(*number).copied(),
+            Self::Not(test) => test.decide(known).map(|result| !result),
+            Self::Any(tests) => decide(tests, known, true),
+            Self::Every(tests) => decide(tests, known, false),
+        }
+    }
+}
+
+/// One test with the result `decisive` decides; without one, all must be known.
+fn decide(tests: &[Test], known: &Known, decisive: bool) -> Option<bool> {
+    let mut all_known = true;
+    for test in tests {
+        match test.decide(known) {
+            Some(result) if result == decisive => return Some(decisive),
+            Some(_) => {}
+            None => all_known = false,
+        }
+    }
+    all_known.then_some(!decisive)
+}
+
+fn contains(spans: &[Span], seq: u32) -> bool {
+    let behind = spans.partition_point(|span| span.first <= seq);
+    behind
+        .checked_sub(1)
+        .and_then(|at| spans.get(at))
+        .is_some_and(|span| seq <= span.last)
+}
+
+fn holds(test: DateTest, mail: i64, day: i64) -> bool {
+    match test {
+        DateTest::Before => mail < day,
+        DateTest::On => mail == day,
+        DateTest::Since => mail >= day,
+    }
+}
