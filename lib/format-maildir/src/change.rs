@@ -46,8 +46,11 @@ impl Maildir {
         let mut state = self.state();
         let lock = self.lock()?;
         self.update_locked(&mut state, &lock)?;
-        let edit = self.edit(&mut state, change, &lock)?;
         let affected = state.uids_in(uids);
+        if affected.is_empty() {
+            return Ok(());
+        }
+        let edit = self.edit(&mut state, change, &lock)?;
         self.act(&mut state, &affected, &lock, |file, base| {
             let (flags, letters) = edit.apply(file.flags, file.letters);
             let unchanged = (flags, letters) == (file.flags, file.letters);
