@@ -129,29 +129,30 @@ fn month(token: &[u8]) -> Option<i64> {
         .map(|(number, _)| number)
 }
 
-/// RFC 5322 §4.3: two digits are 1950 to 2049, three count from 1900.
+/// Two digits are 1970 to 2069, as for Dovecot (RFC 5322 §4.3 would begin in 1950), three count from 1900.
 fn year(token: &[u8]) -> Option<i64> {
     let year = number(token, 4)?;
     Some(match token.len() {
         0 | 1 => return None,
-        2 if year < 50 => year + 2000,
+        2 if year < 70 => year + 2000,
         2 | 3 => year + 1900,
         _ => year,
     })
 }
 
 fn time(token: &[u8]) -> Option<(i64, i64, i64)> {
-    let mut fields = token.split(|&byte| byte == b':');
+    let mut fields = token.split(|&byte| byte == b':' || byte == b'.');
     let hour = number(fields.next()?, 2).filter(|hour| *hour < 24)?;
     let minute = number(fields.next()?, 2).filter(|minute| *minute < 60)?;
     let second = match fields.next() {
-        Some(second) => number(second, 2).filter(|second| *second <= 60)?,
+        // A leap second is not counted in UNIX time.
+        Some(second) => number(second, 2).filter(|second| *second <= 60)?.min(59),
         None => 0,
     };
     fields.next().is_none().then_some((hour, minute, second))
 }
 
-/// Minutes east of UTC. What nobody knows is UTC, as RFC 5322 §4.3 says of military zones.
+/// Minutes east of UTC. What nobody knows is UTC.
 fn zone(token: &[u8]) -> i32 {
     let (sign, digits) = match token.split_first() {
         Some((b'+', digits)) => (1, digits),
@@ -178,10 +179,24 @@ fn named_zone(token: &[u8]) -> i32 {
         (b"PST", -8),
         (b"PDT", -7),
     ];
-    ZONES
+    if let &[letter] = token {
+        return military_zone(letter.to_ascii_uppercase());
+    }
+    let hours = ZONES
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(token))
-        .map_or(0, |(_, hours)| hours * 60)
+        .find(|(name, _)| name.eq_ignore_ascii_case(token));
+    hours.map_or(0, |(_, hours)| hours * 60)
+}
+
+/// A to M without J are east, N to Y west, Z is UTC (RFC 822 §5.1 as it was meant).
+fn military_zone(letter: u8) -> i32 {
+    let hours = match letter {
+        b'A'..=b'I' => i32::from(letter) - 64,
+        b'K'..=b'M' => i32::from(letter) - 65,
+        b'N'..=b'Y' => 77 - i32::from(letter),
+        _ => 0,
+    };
+    hours * 60
 }
 
 #[cfg(test)]
@@ -201,7 +216,9 @@ mod tests {
             ("Fri,4 May 01 14:25:44 EDT (summer \\) (in) New York)", -240),
             ("Friday, 04-May-101 14 : 25: 44 EDT", -240),
             (" 4 (x) May 2001\r\n 18:25:44", 0),
-            ("4 May 2001 18:25:44 Z", 0),
+            ("4 May 2001 18.25.44 Z", 0),
+            ("4 May 2001 19:25:44 A", 60),
+            ("4 May 2001 06:25:44 y", -720),
             ("4 May 2001 23:55:44 +0530", 330),
         ] {
             assert_eq!(at(value), Some((moment, offset)), "{value}");
@@ -209,7 +226,7 @@ mod tests {
         assert_eq!(at("1 Jan 1970 00:00 GMT"), Some((0, 0)));
         assert_eq!(
             at("29 Feb 2024 23:59:60 -1200").map(|(unix, _)| unix),
-            Some(1_709_294_400)
+            Some(1_709_294_399)
         );
     }
 

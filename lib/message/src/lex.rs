@@ -108,13 +108,16 @@ impl<'a> Lexer<'a> {
                     depth += if parenthesis == b'(' { 1 } else { -1 };
                     run.text.push(parenthesis);
                 }
-                None => break Err(run.text.truncate(run.certain)),
+                None => {
+                    run.text.truncate(run.certain);
+                    break Err(Broken);
+                }
             }
         };
         if let Some(comment) = &mut self.comment {
             *comment = run.text;
         }
-        result.map_err(|()| Broken)
+        result
     }
 
     /// Text up to one of `ends`, which is taken and returned. Line ends are dropped, and backslashes before everything

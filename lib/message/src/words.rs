@@ -3,7 +3,7 @@
 use crate::charset::CharsetDecoder;
 use crate::transfer::{Decoder, Encoding};
 
-/// Decodes the value of a header field, and unfolds it: all white space becomes single spaces.
+/// Decodes the value of a header field, and unfolds it: white space becomes single spaces, except in encoded words.
 #[must_use]
 pub fn decode(value: &[u8]) -> String {
     let mut decoder = Words::default();
@@ -90,49 +90,73 @@ impl<'a> Word<'a> {
 struct Words<'a> {
     out: String,
     open: Option<(&'a [u8], CharsetDecoder)>,
+    /// What was told last.
+    last: Last,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Nothing,
+    /// White space that was not encoded.
+    Space,
+    /// White space after an encoded word: whether it is told depends on what follows.
+    HeldSpace,
+    Other,
 }
 
 impl<'a> Words<'a> {
+    /// Unencoded text.
     fn text(&mut self, text: &[u8]) {
-        // White space between encoded words belongs to the encoding.
-        if self.open.is_some() && text.iter().all(u8::is_ascii_whitespace) {
-            return;
+        for char in String::from_utf8_lossy(text).chars() {
+            if matches!(char, ' ' | '\t' | '\r' | '\n') {
+                self.space();
+            } else {
+                self.close();
+                self.out.push(char);
+                self.last = Last::Other;
+            }
         }
-        self.close();
-        self.append(&String::from_utf8_lossy(text));
     }
 
+    fn space(&mut self) {
+        if self.open.is_some() {
+            self.last = Last::HeldSpace;
+        } else if self.last == Last::Other {
+            self.out.push(' ');
+            self.last = Last::Space;
+        }
+    }
+
+    /// An encoded word. White space between two of them belongs to the encoding.
     fn word(&mut self, word: &Word<'a>) {
         let same = self
             .open
             .as_ref()
             .is_some_and(|(charset, _)| charset.eq_ignore_ascii_case(word.charset));
         if !same {
+            self.last = if self.last == Last::HeldSpace {
+                Last::Other
+            } else {
+                self.last
+            };
             self.close();
         }
         let (_, decoder) = self
             .open
             .get_or_insert_with(|| (word.charset, CharsetDecoder::new(word.charset)));
-        let mut decoded = String::new();
-        decoder.feed(&word.bytes(), &mut decoded);
-        self.append(&decoded);
+        decoder.feed(&word.bytes(), &mut self.out);
+        self.last = Last::Other;
     }
 
+    /// No encoded word continues.
     fn close(&mut self) {
         if let Some((_, decoder)) = self.open.take() {
-            let mut decoded = String::new();
-            decoder.finish(&mut decoded);
-            self.append(&decoded);
+            decoder.finish(&mut self.out);
         }
-    }
-
-    fn append(&mut self, text: &str) {
-        for char in text.chars() {
-            if !matches!(char, ' ' | '\t' | '\r' | '\n') {
-                self.out.push(char);
-            } else if !self.out.ends_with(' ') {
-                self.out.push(' ');
-            }
+        if self.last == Last::HeldSpace {
+            self.out.push(' ');
+            self.last = Last::Space;
         }
     }
 
@@ -162,7 +186,8 @@ mod tests {
             ),
             ("=?nosuch?q?q?=", "q"),
             ("=?=?utf-8?q?a?=", "=?a"),
-            ("a\r\n \tb", "a b"),
+            ("\n a\r\n \tb  ", "a b "),
+            ("a =?utf-8?q?_=20b?=\n c", "a   b c"),
             ("=?", "=?"),
             ("=??q??=", ""),
         ] {
