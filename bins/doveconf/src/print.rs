@@ -14,6 +14,8 @@ pub enum Which {
     Changed,
     /// Those that were set.
     Assigned,
+    /// As `Assigned`, in a filter.
+    InFilter,
 }
 
 /// How values look.
@@ -72,7 +74,7 @@ impl Printer {
     /// A filter with what stands in it; None when that is nothing.
     pub fn scope(&self, scope: &Scope) -> Option<Node> {
         let inner = Self {
-            which: Which::Assigned,
+            which: Which::InFilter,
             look: self.look,
         };
         let mut nodes: Vec<Node> = scope
@@ -122,7 +124,7 @@ impl Printer {
         let wanted = match self.which {
             Which::All => true,
             Which::Changed => assigned.is_some_and(differs),
-            Which::Assigned => assigned.is_some(),
+            Which::Assigned | Which::InFilter => assigned.is_some(),
         };
         wanted.then(|| self.value(block, setting.name, setting.default))
     }
@@ -186,7 +188,8 @@ impl Printer {
             }
         };
         // Where Dovecot has `name` as a setting of the section.
-        if section.naming == Naming::Once && (self.which == Which::All || !block.name.is_empty()) {
+        let named = !block.name.is_empty() || matches!(self.which, Which::All | Which::InFilter);
+        if section.naming == Naming::Once && named {
             nodes.push(Node::Value {
                 name: "name".to_owned(),
                 text: block.name.clone(),
@@ -291,12 +294,19 @@ fn always(section: &str, setting: &str) -> bool {
     section == "namespace" && matches!(setting, "location" | "prefix")
 }
 
-/// By name; a section's name counts as if a slash followed it, sections without a name keep their order.
+/// By name, as Dovecot's internal keys sort: a slash ends a section's name, in which spaces and slashes are
+/// escaped. Sections without a name keep their order.
 fn sorted(mut nodes: Vec<Node>) -> Vec<Node> {
     nodes.sort_by_key(|node| match node {
         Node::Value { name, .. } => name.clone(),
         Node::Section { kind, name, .. } if name.is_empty() => kind.clone(),
-        Node::Section { kind, name, .. } => format!("{kind}/{name}/"),
+        Node::Section { kind, name, .. } => {
+            let name = name
+                .replace('\\', "\\\\")
+                .replace('/', "\\s")
+                .replace(' ', "\\_");
+            format!("{kind}/{name}/")
+        }
     });
     nodes
 }

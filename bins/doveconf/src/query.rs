@@ -128,26 +128,35 @@ fn named(view: &View, printer: &Printer, query: &Query) -> anyhow::Result<String
 }
 
 fn find<'n>(nodes: &'n [Node], path: &str) -> Vec<&'n Node> {
+    let named = find_in(nodes, path, |name| !name.is_empty());
+    if named.is_empty() {
+        find_in(nodes, path, str::is_empty)
+    } else {
+        named
+    }
+}
+
+/// As [`find`], within sections whose names `enter` likes.
+fn find_in<'n>(nodes: &'n [Node], path: &str, enter: fn(&str) -> bool) -> Vec<&'n Node> {
     let mut found = Vec::new();
     for node in nodes {
         match node {
             Node::Value { name, .. } if name == path => found.push(node),
-            Node::Section { kind, name, nodes } => {
+            Node::Section { kind, .. } if path == kind => found.push(node),
+            Node::Section { kind, name, nodes } if enter(name) => {
                 let full = if name.is_empty() {
                     kind.clone()
                 } else {
                     format!("{kind}/{name}")
                 };
-                if path == kind || path == full {
-                    found.push(node);
-                } else if let Some(rest) = path
-                    .strip_prefix(full.as_str())
-                    .and_then(|rest| rest.strip_prefix('/'))
-                {
-                    found.extend(find(nodes, rest));
+                let rest = path.strip_prefix(full.as_str());
+                match rest.map(|rest| (rest, rest.strip_prefix('/'))) {
+                    Some(("", _)) => found.push(node),
+                    Some((_, Some(rest))) => found.extend(find(nodes, rest)),
+                    _ => {}
                 }
             }
-            Node::Value { .. } => {}
+            _ => {}
         }
     }
     found

@@ -187,15 +187,19 @@ impl Condition {
     }
 
     /// How specific the condition is; the greater wins.
-    pub fn rank(&self) -> (bool, u8, u8, bool) {
+    pub fn rank(&self) -> (u8, u8, u8, bool) {
         let longest = |nets: &[IpNet]| {
-            nets.iter()
-                .map(|net| net.prefix_len().saturating_add(1))
-                .max()
-                .unwrap_or(0)
+            let bits = nets.iter().map(|net| net.prefix_len().saturating_add(1));
+            bits.max().unwrap_or(0)
+        };
+        // A name is more specific than a pattern.
+        let name = match self.local_name.as_slice() {
+            [] => 0,
+            names if names.iter().any(|name| name.starts_with("*.")) => 1,
+            _ => 2,
         };
         (
-            !self.local_name.is_empty(),
+            name,
             longest(&self.local),
             longest(&self.remote),
             !self.protocol.is_empty(),

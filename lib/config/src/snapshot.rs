@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
 
 use crate::de;
 use crate::effective::Effective;
@@ -185,7 +186,7 @@ pub(crate) fn reader(service: &str) -> Readers {
 }
 
 /// Reads the file after having checked that nobody else could have written it.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |call| {
         move |source: std::io::Error| Error::Syscall {
             call,
@@ -218,7 +219,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
             facts.len()
         ));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(facts.len()).unwrap_or_default(),
+    ));
     file.take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(failed("read"))?;

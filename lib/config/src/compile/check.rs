@@ -9,6 +9,7 @@ use crate::problem::Problems;
 pub(super) fn check(config: &Config) -> Problems {
     let mut problems = Problems::default();
     for scope in &config.scopes {
+        values(&scope.block, &mut problems);
         for block in &scope.block.blocks {
             section(block, &mut problems);
         }
@@ -28,6 +29,71 @@ fn text<'b>(block: &'b Block, name: &str) -> &'b str {
     assigned.or_else(|| block.default(name)).unwrap_or_default()
 }
 
+/// Values that Dovecot refuses though their kind would allow them.
+fn values(block: &Block, problems: &mut Problems) {
+    for (name, assigned) in &block.values {
+        let text = match &assigned.text {
+            Text::Plain(text) => text.as_str(),
+            Text::File(_) => continue,
+        };
+        let number = text.trim_start_matches('0');
+        let is_zero =
+            number.is_empty() || !number.starts_with(|digit: char| digit.is_ascii_digit());
+        match name.as_str() {
+            "mailbox_idle_check_interval" if is_zero => {
+                problems.error(&assigned.at, format!("{name} must not be 0"))
+            }
+            "auth_worker_max_count" if is_zero => {
+                problems.error(&assigned.at, format!("{name} must be above zero"))
+            }
+            "auth_verbose_passwords" if !is_password_style(text) => {
+                problems.error(&assigned.at, format!("{name}: Invalid value"))
+            }
+            "imap_client_workarounds" => workarounds(name, assigned, IMAP_WORKAROUNDS, problems),
+            "lmtp_client_workarounds" => workarounds(name, assigned, LMTP_WORKAROUNDS, problems),
+            _ => {}
+        }
+    }
+}
+
+const IMAP_WORKAROUNDS: &[&str] = &["delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags"];
+const LMTP_WORKAROUNDS: &[&str] = &["whitespace-before-path", "mailbox-for-path"];
+
+fn workarounds(name: &str, assigned: &Assigned, known: &[&str], problems: &mut Problems) {
+    for word in assigned
+        .raw
+        .split([' ', ','])
+        .filter(|word| !word.is_empty() && !known.contains(word))
+    {
+        problems.error(&assigned.at, format!("{name}: Unknown workaround: {word}"));
+    }
+}
+
+/// `no`, `plain`, `sha1`, or one of those with a length.
+fn is_password_style(text: &str) -> bool {
+    let (style, length) = text.split_once(':').unwrap_or((text, "1"));
+    matches!(style, "no" | "yes" | "plain" | "sha1")
+        && length.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Limits of a service that contradict each other or what the service is.
+fn service(block: &Block, problems: &mut Problems) {
+    let limit = super::values::number(block, "process_limit");
+    let name = &block.name;
+    if matches!(name.as_str(), "auth" | "anvil") && limit != 1 {
+        problems.error(
+            &block.at,
+            format!("service({name}): process_limit must be 1"),
+        );
+    }
+    if limit > 0 && super::values::number(block, "process_min_avail") > limit {
+        problems.error(
+            &block.at,
+            format!("service({name}): process_min_avail is higher than process_limit"),
+        );
+    }
+}
+
 fn section(block: &Block, problems: &mut Problems) {
     let kind = block.section.map_or("", |section| section.name);
     match kind {
@@ -36,6 +102,7 @@ fn section(block: &Block, problems: &mut Problems) {
         }
         "namespace" => namespace(block, problems),
         "service" if block.name.is_empty() => problems.error(&block.at, "service needs a name"),
+        "service" => service(block, problems),
         _ => {}
     }
 }
@@ -43,11 +110,17 @@ fn section(block: &Block, problems: &mut Problems) {
 fn namespace(block: &Block, problems: &mut Problems) {
     let separator = text(block, "separator");
     if separator.chars().count() > 1 {
-        problems.error(&block.at, "Namespace separator must be only one character");
+        problems.error(
+            &block.at,
+            format!(
+                "Namespace '{}': Hierarchy separator must be only one character long",
+                block.name
+            ),
+        );
     }
     let prefix = text(block, "prefix");
     if !prefix.is_empty() && !separator.is_empty() && !prefix.ends_with(separator) {
-        problems.error(
+        problems.warning(
             &block.at,
             format!("Namespace prefix {prefix} should end with the separator {separator}"),
         );

@@ -131,6 +131,15 @@ impl Builder {
             .try_fold(top, |block, &index| block.blocks.get_mut(index))
     }
 
+    /// `service { unix_listener { ` before a setting's name.
+    fn path(&self, scope: usize, blocks: &[usize]) -> String {
+        let around =
+            (1..=blocks.len()).filter_map(|depth| self.block(scope, blocks.get(..depth)?)?.section);
+        around
+            .map(|section| format!("{} {{ ", section.name))
+            .collect()
+    }
+
     fn begin(&mut self, at: &Location, kind: &str, name: &str) -> Result<Place, String> {
         let Place::Open { scope, blocks } = self.place() else {
             return Ok(Place::Refused);
@@ -189,7 +198,8 @@ impl Builder {
             .section
             .map_or(table::SECTIONS, |section| section.sections);
         let section = known.iter().find(|section| section.name == kind);
-        let section = section.ok_or_else(|| format!("Unknown section: {}{kind}", path(parent)))?;
+        let section = section
+            .ok_or_else(|| format!("Unknown section: {}{kind}", self.path(scope, &blocks)))?;
         check_auth(section, self.config.scopes.get(scope))?;
         let same = parent
             .blocks
@@ -214,11 +224,33 @@ impl Builder {
     }
 
     fn assign(&mut self, at: &Location, key: &str, value: RawValue) {
-        let Place::Open { scope, blocks } = self.place() else {
-            return;
+        let assigned = match self.place() {
+            Place::Refused => Ok(()),
+            Place::Open { scope, blocks } => self.assign_path(at, (scope, blocks), key, value),
         };
-        if let Err(text) = self.try_assign(at, (scope, &blocks), key, value) {
+        if let Err(text) = assigned {
             self.problems().error(at, text);
+        }
+    }
+
+    /// `service/imap/vsz_limit` and `plugin/quota`: sections without their braces.
+    fn assign_path(
+        &mut self,
+        at: &Location,
+        place: (usize, Vec<usize>),
+        key: &str,
+        value: RawValue,
+    ) -> Result<(), String> {
+        let (scope, blocks) = place;
+        let step = self
+            .block(scope, &blocks)
+            .and_then(|block| path_step(block, key));
+        let Some((section, name, rest)) = step else {
+            return self.try_assign(at, (scope, &blocks), key, value);
+        };
+        match self.section(at, (scope, blocks), section, name)? {
+            Place::Open { scope, blocks } => self.assign_path(at, (scope, blocks), rest, value),
+            Place::Refused => Ok(()),
         }
     }
 
@@ -237,7 +269,7 @@ impl Builder {
         let kind = match block.setting(key) {
             Some(setting) => setting.kind,
             None if free => Kind::Text,
-            None => return Err(unknown_setting(block, key)),
+            None => return Err(unknown_setting(block, &self.path(scope, blocks), key)),
         };
         if blocks.is_empty() {
             check_filter(key, self.config.scopes.get(scope))?;
@@ -364,15 +396,20 @@ fn by_connection(filter: &Filter) -> bool {
     filter.local.is_some() || filter.remote.is_some() || filter.local_name.is_some()
 }
 
-/// `service { unix_listener { ` before a setting's name.
-fn path(block: &Block) -> String {
-    block
+/// The section that a key with slashes leads into: its kind, its name, the rest of the key.
+fn path_step<'k>(block: &Block, key: &'k str) -> Option<(&'k str, &'k str, &'k str)> {
+    let (kind, rest) = key.split_once('/')?;
+    let known = block
         .section
-        .map(|section| format!("{} {{ ", section.name))
-        .unwrap_or_default()
+        .map_or(table::SECTIONS, |section| section.sections);
+    match known.iter().find(|section| section.name == kind)?.naming {
+        Naming::Free => Some((kind, "", rest)),
+        Naming::Merged => rest.split_once('/').map(|(name, rest)| (kind, name, rest)),
+        Naming::Once => None,
+    }
 }
 
-fn unknown_setting(block: &Block, key: &str) -> String {
+fn unknown_setting(block: &Block, path: &str, key: &str) -> String {
     let near = match block.section {
         None => nearest(key, table::globals().map(|setting| setting.name)),
         Some(section) => nearest(key, section.settings.iter().map(|setting| setting.name)),
@@ -380,7 +417,7 @@ fn unknown_setting(block: &Block, key: &str) -> String {
     let hint = near
         .map(|name| format!(" (did you mean {name}?)"))
         .unwrap_or_default();
-    format!("Unknown setting: {}{key}{hint}", path(block))
+    format!("Unknown setting: {path}{key}{hint}")
 }
 
 /// A known name at most two letters away.

@@ -236,17 +236,20 @@ fn unquoted(text: &str) -> String {
     quoted(text).map_or_else(|| text.to_owned(), unescaped)
 }
 
-/// Without the backslashes before other characters.
+/// Without the backslashes before other characters; one at the end is nothing.
 fn unescaped(text: &str) -> String {
     let mut letters = text.chars();
     let mut plain = String::with_capacity(text.len());
     while let Some(letter) = letters.next() {
         let letter = if letter == '\\' {
-            letters.next().unwrap_or('\\')
+            letters.next()
         } else {
-            letter
+            Some(letter)
         };
-        plain.push(letter);
+        plain.extend(letter);
     }
     plain
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,8 @@
 use super::{Kind, Readers, Setting, service, setting};
 
 const MAIL: Readers = Readers::MAIL;
-const AUTH: Readers = Readers::AUTHS;
+/// Passwords of databases may stand in `args`: the worker is told what it needs.
+const AUTH: Readers = Readers::AUTH;
 
 /// A kind of section.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,14 @@ pub enum Naming {
 
 /// The sections at the top of a configuration.
 pub const SECTIONS: &[Section] = &[
+    // Names of dictionaries; the services that use them come with their own settings.
+    Section {
+        name: "dict",
+        settings: &[],
+        sections: &[],
+        readers: Readers(0),
+        naming: Naming::Free,
+    },
     Section {
         name: "namespace",
         settings: NAMESPACE,

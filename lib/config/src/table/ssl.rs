@@ -4,6 +4,11 @@ use super::{Kind, Readers, Setting, setting};
 
 const TLS: Readers = Readers::LOGIN.and(Readers::LMTP);
 
+/// Anything below TLS 1.2 is understood and means TLS 1.2: there is no older one here.
+const VERSIONS: Kind = Kind::Enum(&[
+    "ANY", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "LATEST",
+]);
+
 const CIPHERS: &str =
     "ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH";
 
@@ -24,10 +29,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("ssl_client_ca_dir", Kind::Text, "", TLS),
     setting("ssl_client_ca_file", Kind::Text, "", TLS),
     setting("ssl_curve_list", Kind::Text, "", TLS),
-    setting("ssl_dh", Kind::Text, "", TLS),
+    setting("ssl_dh", Kind::Secret, "", TLS),
     setting("ssl_key", Kind::Secret, "", TLS),
     setting("ssl_key_password", Kind::Secret, "", TLS),
-    setting("ssl_min_protocol", Kind::Text, "TLSv1.2", TLS),
+    setting("ssl_min_protocol", VERSIONS, "TLSv1.2", TLS),
     setting("ssl_options", Kind::List, "", TLS),
     setting("ssl_prefer_server_ciphers", Kind::Bool, "no", TLS),
     setting("ssl_require_crl", Kind::Bool, "yes", TLS),
