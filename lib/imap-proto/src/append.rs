@@ -17,13 +17,15 @@ pub struct Append<'a> {
     pub date: Option<DateTime>,
 }
 
+const MISSING: SyntaxError = SyntaxError::new("Missing message size.");
+
 impl<'a> Append<'a> {
     /// Takes everything between APPEND and the message's literal, which [`crate::Event::Message`] has announced: its
     /// `{n}` ends the arguments.
     pub fn take(args: &mut Args<'a>) -> Result<Self, SyntaxError> {
         args.space()?;
         let mailbox = args.astring()?;
-        args.space()?;
+        args.space().map_err(|_| MISSING)?;
         let mut flags = Vec::new();
         if args.peek() == Some(b'(') {
             flags = args.list(Flag::take)?;
@@ -41,7 +43,7 @@ impl<'a> Append<'a> {
                 flags,
                 date,
             }),
-            None => Err(SyntaxError::new("Missing message size.")),
+            None => Err(MISSING),
         }
     }
 }

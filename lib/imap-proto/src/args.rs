@@ -71,9 +71,10 @@ impl<'a> Args<'a> {
 
     /// Nothing but spaces may be left.
     pub fn end(&self) -> Result<(), SyntaxError> {
-        match self.rest.iter().all(|byte| *byte == b' ') {
-            true => Ok(()),
-            false => Err(SyntaxError::ARGUMENTS),
+        match self.rest.iter().find(|byte| **byte != b' ') {
+            None => Ok(()),
+            Some(b')') => Err(SyntaxError::new("Unexpected ')'.")),
+            Some(_) => Err(SyntaxError::ARGUMENTS),
         }
     }
 
@@ -174,9 +175,13 @@ impl<'a> Args<'a> {
         let mut items = Vec::new();
         self.skip_spaces();
         while !self.close() {
+            if self.rest.is_empty() {
+                return Err(SyntaxError::new("Missing ')'."));
+            }
             items.push(item(self)?);
-            if self.peek() != Some(b')') {
-                self.space()?;
+            match self.peek() {
+                None | Some(b')') => {}
+                Some(_) => self.space()?,
             }
         }
         Ok(items)

@@ -96,13 +96,9 @@ fn name(bytes: &[u8]) -> Option<(String, &[u8])> {
     if name != "UID" {
         return Some((name, rest));
     }
-    if let Some((second, rest)) = spaces(rest).map(word)
-        && let Some(second) = upper(second)
-    {
-        name.push(' ');
-        name.push_str(&second);
-        return Some((name, rest));
-    }
+    let (second, rest) = word(spaces(rest)?);
+    name.push(' ');
+    name.push_str(&upper(second)?);
     Some((name, rest))
 }
 
@@ -152,7 +148,7 @@ mod tests {
             head(b"a1 uid fetch 1 FLAGS"),
             Ok(("a1".into(), "UID FETCH".into()))
         );
-        assert_eq!(head(b"a1 UID"), Ok(("a1".into(), "UID".into())));
+        assert_eq!(head(b"a1 UID"), Err(HeadError::Name(Tag("a1".into()))));
         assert_eq!(head(b""), Err(HeadError::Tag));
         assert_eq!(head(b" noop"), Err(HeadError::Tag));
         assert_eq!(head(b"+ noop"), Err(HeadError::Tag));

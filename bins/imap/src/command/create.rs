@@ -17,6 +17,10 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
     let name = args.astring()?;
     args.end()?;
     let name = session.new_mailbox_name(&name)?;
+    // It always exists, even where nothing is on disk yet. RFC 3501 §5.1.
+    if name.is_inbox() {
+        return Err(mailbox::Error::Exists { mailbox: name }.into());
+    }
     session.store.create(&name)?;
     Ok(Reply::ok("Create completed."))
 }

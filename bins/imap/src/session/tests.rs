@@ -108,7 +108,7 @@ fn wrong_commands_get_dovecots_answers() {
         ),
         (
             "APPEND INBOX",
-            "BAD Error in IMAP command APPEND: Invalid arguments.",
+            "BAD Error in IMAP command APPEND: Missing message size.",
         ),
         (
             "SELECT {99999999999999999999}",
