@@ -65,7 +65,10 @@ impl Stored {
         let (name, data) = scheme::split(text).unwrap_or((default_scheme, text));
         let (scheme, encoding) = scheme::find(name)?;
         let data = encoding::decode(scheme, encoding, data)?;
-        Ok(Self { scheme, data: Zeroizing::new(data) })
+        Ok(Self {
+            scheme,
+            data: Zeroizing::new(data),
+        })
     }
 
     /// The scheme's name, upper case.
@@ -90,7 +93,10 @@ impl Stored {
     /// [`Error::Invalid`]: nobody can know.
     pub fn verify(&self, password: &[u8], user: &str) -> Result<bool, Error> {
         let data = self.data.as_slice();
-        let invalid = |reason| Error::Invalid { scheme: self.scheme.name, reason };
+        let invalid = |reason| Error::Invalid {
+            scheme: self.scheme.name,
+            reason,
+        };
         let answer = match self.scheme.kind {
             Kind::Plain => Ok(same(data, password)),
             Kind::PlainTrunc => keyed::plain_trunc(data, password),

@@ -119,7 +119,8 @@ impl Template {
     /// Inserts the values.
     #[must_use]
     pub fn expand(&self, values: &dyn Values) -> String {
-        self.expand_with(values, |value| Some(value)).unwrap_or_default()
+        self.expand_with(values, |value| Some(value))
+            .unwrap_or_default()
     }
 
     /// Inserts values into a path. A slash in a value becomes `_`, so that a user name cannot climb; `None`: a value is
@@ -135,7 +136,10 @@ impl Template {
     /// True when nothing is inserted: the expansion is always the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {
-        !self.parts.iter().any(|part| matches!(part, Part::Variable(_)))
+        !self
+            .parts
+            .iter()
+            .any(|part| matches!(part, Part::Variable(_)))
     }
 
     /// The names of all variables.
@@ -146,7 +150,11 @@ impl Template {
         })
     }
 
-    fn expand_with(&self, values: &dyn Values, clean: impl Fn(String) -> Option<String>) -> Option<String> {
+    fn expand_with(
+        &self,
+        values: &dyn Values,
+        clean: impl Fn(String) -> Option<String>,
+    ) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -201,7 +209,9 @@ impl Variable {
             0.. => distance(self.offset).min(value.len()),
             _ => value.len().saturating_sub(distance(self.offset)),
         };
-        let rest = value.get(value.ceil_char_boundary(start)..).unwrap_or_default();
+        let rest = value
+            .get(value.ceil_char_boundary(start)..)
+            .unwrap_or_default();
         let end = match self.width {
             0 => rest.len(),
             // With a leading zero the width is the least, not the most.
@@ -209,8 +219,14 @@ impl Variable {
             1.. => distance(self.width).min(rest.len()),
             _ => rest.len().saturating_sub(distance(self.width)),
         };
-        let taken = rest.get(..rest.floor_char_boundary(end)).unwrap_or_default();
-        let fill = if self.zero { distance(self.width.max(0)).saturating_sub(taken.len()) } else { 0 };
+        let taken = rest
+            .get(..rest.floor_char_boundary(end))
+            .unwrap_or_default();
+        let fill = if self.zero {
+            distance(self.width.max(0)).saturating_sub(taken.len())
+        } else {
+            0
+        };
         format!("{}{taken}", "0".repeat(fill))
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -62,6 +63,33 @@ pub fn by_uid(uid: u32) -> io::Result<Option<SystemUser>> {
         // SAFETY: `entry` and `found` are valid for writing; the buffer's length is its own.
         unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr(), buffer.len(), found) }
     })
+}
+
+/// All users that NSS can list. Directories often list none.
+///
+/// # Errors
+/// As [`by_name`]; users before the failure are lost.
+pub fn all() -> io::Result<Vec<SystemUser>> {
+    // The list has one position for the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _position = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: takes no arguments; nobody else in this process moves the position meanwhile.
+    unsafe { libc::setpwent() };
+    let mut users = Vec::new();
+    let listed = loop {
+        let next = lookup(|entry, buffer, found| {
+            // SAFETY: `entry` and `found` are valid for writing; the buffer's length is its own.
+            unsafe { libc::getpwent_r(entry, buffer.as_mut_ptr(), buffer.len(), found) }
+        });
+        match next {
+            Ok(Some(user)) => users.push(user),
+            Ok(None) => break Ok(users),
+            Err(error) => break Err(error),
+        }
+    };
+    // SAFETY: as setpwent.
+    unsafe { libc::endpwent() };
+    listed
 }
 
 /// The id of the group of this name; `None`: there is no such group.
@@ -186,6 +214,11 @@ mod tests {
         assert!(by_uid(0).unwrap().is_some_and(|user| user.name == "root"));
         assert_eq!(group_id("root").unwrap(), Some(0));
         assert_eq!(groups_of("root", 0).unwrap().first(), Some(&0));
+    }
+
+    #[test]
+    fn the_list_has_root() {
+        assert!(all().unwrap().iter().any(|user| user.name == "root"));
     }
 
     #[test]

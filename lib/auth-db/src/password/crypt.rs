@@ -13,8 +13,15 @@ pub(super) fn verify(data: &[u8], password: &[u8]) -> bool {
 }
 
 /// A new hash by the method of `prefix` with a salt of `random`.
-pub(super) fn generate(prefix: &str, cost: u32, random: &[u8], password: &[u8]) -> Result<String, Error> {
+pub(super) fn generate(
+    prefix: &str,
+    cost: u32,
+    random: &[u8],
+    password: &[u8],
+) -> Result<String, Error> {
     let salt = sys::crypt::gensalt(prefix, cost, random);
-    let salt = salt.ok_or(Error::Generate("libcrypt does not support this scheme or cost"))?;
+    let salt = salt.ok_or(Error::Generate(
+        "libcrypt does not support this scheme or cost",
+    ))?;
     sys::crypt::crypt(password, salt.as_bytes()).ok_or(Error::Generate("crypt() failed"))
 }

@@ -1,7 +1,7 @@
 //! Plain and salted hashes: PLAIN-MD5, LDAP-MD5, SHA*, SSHA*, SMD5, and MD5, which may be a crypt.
 
-use md5::Md5;
 use md4::Md4;
+use md5::Md5;
 use sha1::Sha1;
 use sha2::digest::Digest;
 use sha2::{Sha256, Sha512};
@@ -51,7 +51,11 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// `data` is the hash of password and salt, then the salt.
-pub(super) fn verify_salted(hash: Hash, data: &[u8], password: &[u8]) -> Result<bool, &'static str> {
+pub(super) fn verify_salted(
+    hash: Hash,
+    data: &[u8],
+    password: &[u8],
+) -> Result<bool, &'static str> {
     match data.split_at_checked(hash.size()) {
         Some((_, [])) | None => Err("password is too short"),
         Some((digest, salt)) => Ok(same(digest, &hash.digest(&[password, salt]))),
@@ -65,7 +69,9 @@ pub(super) fn verify_md5(data: &[u8], password: &[u8]) -> Result<bool, &'static 
     }
     let hash = str::from_utf8(data).ok().and_then(from_hex);
     match hash {
-        Some(hash) if hash.len() == Hash::Md5.size() => Ok(same(&hash, &Hash::Md5.digest(&[password]))),
+        Some(hash) if hash.len() == Hash::Md5.size() => {
+            Ok(same(&hash, &Hash::Md5.digest(&[password])))
+        }
         _ => Err("Not a valid MD5-CRYPT or PLAIN-MD5 password"),
     }
 }

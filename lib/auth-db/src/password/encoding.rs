@@ -41,7 +41,10 @@ pub(super) fn decode(
     asked: Option<Encoding>,
     text: &str,
 ) -> Result<Vec<u8>, Error> {
-    let invalid = |reason| Error::Invalid { scheme: scheme.name, reason };
+    let invalid = |reason| Error::Invalid {
+        scheme: scheme.name,
+        reason,
+    };
     let encoding = match asked {
         Some(encoding) => encoding,
         None if scheme.size == 0 => scheme.encoding,
@@ -65,14 +68,23 @@ pub(super) fn decode(
 pub(crate) fn to_hex(data: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    data.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    data.iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 /// Hexadecimal of either case; `None`: it is not.
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
         return None;
     };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect()
 }

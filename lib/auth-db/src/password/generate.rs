@@ -12,7 +12,8 @@ const RANDOM: usize = 16;
 /// Bytes of salt in SSHA*, SMD5.
 const DIGEST_SALT: usize = 4;
 /// What may stand in a salt of PBKDF2: crypt's alphabet.
-const SALT_ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const SALT_ALPHABET: &[u8; 64] =
+    b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Makes `{SCHEME}data` of a password. `scheme` may have a suffix (`SSHA.hex`); `user` counts in DIGEST-MD5.
 /// `rounds`: cost in the scheme's own unit; 0: its default. Too low or high ones are raised or lowered to the limit.
@@ -25,7 +26,11 @@ pub fn generate(scheme: &str, password: &[u8], user: &str, rounds: u32) -> Resul
     getrandom::fill(&mut random).map_err(|_| Error::Generate("no random bytes"))?;
     let data = Zeroizing::new(data(found, password, user, Salt { random, rounds })?);
     let encoding = asked.unwrap_or(found.encoding);
-    Ok(format!("{{{}}}{}", scheme.to_ascii_uppercase(), encoding.encode(&data)))
+    Ok(format!(
+        "{{{}}}{}",
+        scheme.to_ascii_uppercase(),
+        encoding.encode(&data)
+    ))
 }
 
 /// What makes two hashes of one password differ.
@@ -47,14 +52,24 @@ fn data(scheme: &Scheme, password: &[u8], user: &str, salt: Salt) -> Result<Vec<
         Kind::CramMd5 => keyed::cram_md5(password),
         Kind::DigestMd5 => keyed::digest_md5(user, password),
         Kind::Scram(hash) => scram(hash, password, &salt).into_bytes(),
-        Kind::Argon2 if scheme.name == "ARGON2I" => {
-            stretched::generate_argon2(Algorithm::Argon2i, argon2i_cost(rounds), &salt.random, password)?.into_bytes()
-        }
-        Kind::Argon2 => {
-            stretched::generate_argon2(Algorithm::Argon2id, argon2id_cost(rounds), &salt.random, password)?.into_bytes()
-        }
+        Kind::Argon2 if scheme.name == "ARGON2I" => stretched::generate_argon2(
+            Algorithm::Argon2i,
+            argon2i_cost(rounds),
+            &salt.random,
+            password,
+        )?
+        .into_bytes(),
+        Kind::Argon2 => stretched::generate_argon2(
+            Algorithm::Argon2id,
+            argon2id_cost(rounds),
+            &salt.random,
+            password,
+        )?
+        .into_bytes(),
         Kind::Pbkdf2 => {
-            let text = salt.random.map(|byte| char::from(SALT_ALPHABET[usize::from(byte & 63)]));
+            let text = salt
+                .random
+                .map(|byte| char::from(SALT_ALPHABET[usize::from(byte & 63)]));
             let rounds = if rounds == 0 { 5000 } else { rounds };
             stretched::generate_pbkdf2(&String::from_iter(text), rounds, password).into_bytes()
         }
@@ -75,7 +90,11 @@ fn scram(hash: Hash, password: &[u8], salt: &Salt) -> String {
 
 /// Prefix and cost for libcrypt. CRYPT makes bcrypt, as Dovecot does.
 fn method(name: &str, rounds: u32) -> (&'static str, u32) {
-    let sha = if rounds == 0 { 0 } else { rounds.clamp(1000, 999_999_999) };
+    let sha = if rounds == 0 {
+        0
+    } else {
+        rounds.clamp(1000, 999_999_999)
+    };
     let blowfish = if rounds == 0 { 5 } else { rounds.clamp(4, 31) };
     match name {
         "SHA256-CRYPT" => ("$5$", sha),
@@ -105,4 +124,3 @@ fn argon2id_cost(rounds: u32) -> (u32, u32) {
     };
     (memory, rounds.max(3))
 }
-

@@ -21,10 +21,18 @@ const MD5_START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476]
 pub(super) fn plain_trunc(data: &[u8], password: &[u8]) -> Result<bool, &'static str> {
     let no_limit = "No limit value";
     let dash = data.iter().position(|byte| *byte == b'-').ok_or(no_limit)?;
-    let (limit, stored) = (data.get(..dash).unwrap_or_default(), data.get(dash + 1..).unwrap_or_default());
-    let limit: usize = str::from_utf8(limit).ok().and_then(|text| text.parse().ok()).ok_or(no_limit)?;
+    let (limit, stored) = (
+        data.get(..dash).unwrap_or_default(),
+        data.get(dash + 1..).unwrap_or_default(),
+    );
+    let limit: usize = str::from_utf8(limit)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(no_limit)?;
     if stored.len() == limit {
-        return Ok(password.get(..limit).is_some_and(|prefix| same(stored, prefix)));
+        return Ok(password
+            .get(..limit)
+            .is_some_and(|prefix| same(stored, prefix)));
     }
     Ok(same(stored, password))
 }
@@ -32,7 +40,11 @@ pub(super) fn plain_trunc(data: &[u8], password: &[u8]) -> Result<bool, &'static
 /// The states of HMAC-MD5 after its padded keys: outer, then inner (RFC 2195 §3 suggests to store just these).
 pub(super) fn cram_md5(password: &[u8]) -> Vec<u8> {
     let mut key = Zeroizing::new([0_u8; MD5_BLOCK]);
-    let hashed = if password.len() > MD5_BLOCK { Hash::Md5.digest(&[password]) } else { password.to_vec() };
+    let hashed = if password.len() > MD5_BLOCK {
+        Hash::Md5.digest(&[password])
+    } else {
+        password.to_vec()
+    };
     for (to, from) in key.iter_mut().zip(Zeroizing::new(hashed).iter()) {
         *to = *from;
     }
@@ -56,12 +68,20 @@ pub(super) fn verify_scram(hash: Hash, data: &[u8], password: &[u8]) -> Result<b
     let invalid = "Invalid SCRAM passdb entry format";
     let text = str::from_utf8(data).map_err(|_| invalid)?;
     let mut fields = text.split(',');
-    let (Some(rounds), Some(salt), Some(stored), Some(server), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
-    else {
+    let (Some(rounds), Some(salt), Some(stored), Some(server), None) = (
+        fields.next(),
+        fields.next(),
+        fields.next(),
+        fields.next(),
+        fields.next(),
+    ) else {
         return Err(invalid);
     };
-    let rounds: u32 = rounds.parse().ok().filter(|rounds| *rounds > 0).ok_or("Invalid iteration count")?;
+    let rounds: u32 = rounds
+        .parse()
+        .ok()
+        .filter(|rounds| *rounds > 0)
+        .ok_or("Invalid iteration count")?;
     let decode = |field| STANDARD.decode(field).map_err(|_| invalid);
     let (salt, stored, server) = (decode(salt)?, decode(stored)?, decode(server)?);
     let (our_stored, our_server) = scram_keys(hash, password, &salt, rounds);

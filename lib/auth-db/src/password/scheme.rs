@@ -42,11 +42,21 @@ pub(super) enum Kind {
 }
 
 const fn scheme(name: &'static str, kind: Kind) -> Scheme {
-    Scheme { name, kind, encoding: Encoding::None, size: 0 }
+    Scheme {
+        name,
+        kind,
+        encoding: Encoding::None,
+        size: 0,
+    }
 }
 
 const fn encoded(name: &'static str, kind: Kind, encoding: Encoding, size: usize) -> Scheme {
-    Scheme { name, kind, encoding, size }
+    Scheme {
+        name,
+        kind,
+        encoding,
+        size,
+    }
 }
 
 use Encoding::{Base64, Hex};
@@ -98,9 +108,14 @@ pub(super) fn find(name: &str) -> Result<(&'static Scheme, Option<Encoding>), Er
     let unknown = || Error::UnknownScheme(name.to_owned());
     let (bare, encoding) = match name.split_once('.') {
         None => (name, None),
-        Some((bare, suffix)) => (bare, Some(Encoding::from_suffix(suffix).ok_or_else(unknown)?)),
+        Some((bare, suffix)) => (
+            bare,
+            Some(Encoding::from_suffix(suffix).ok_or_else(unknown)?),
+        ),
     };
-    let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(bare));
+    let scheme = SCHEMES
+        .iter()
+        .find(|scheme| scheme.name.eq_ignore_ascii_case(bare));
     Ok((scheme.ok_or_else(unknown)?, encoding))
 }
 

@@ -21,7 +21,10 @@ pub(super) fn verify_argon2(data: &[u8], password: &[u8]) -> bool {
         return false;
     };
     let mut ours = vec![0; hash.len()];
-    argon2.hash_password_into(password, &salt, &mut ours).is_ok() && same(&ours, &hash)
+    argon2
+        .hash_password_into(password, &salt, &mut ours)
+        .is_ok()
+        && same(&ours, &hash)
 }
 
 fn parse_argon2(text: &str) -> Option<(Argon2<'static>, Vec<u8>, Vec<u8>)> {
@@ -64,22 +67,34 @@ pub(super) fn generate_argon2(
     let failed = |_| Error::Generate("Argon2 failed: cost out of range or not enough memory");
     let params = Params::new(memory, time, 1, Some(ARGON2_HASH)).map_err(failed)?;
     let mut hash = [0; ARGON2_HASH];
-    Argon2::new(algorithm, Version::V0x13, params).hash_password_into(password, salt, &mut hash).map_err(failed)?;
+    Argon2::new(algorithm, Version::V0x13, params)
+        .hash_password_into(password, salt, &mut hash)
+        .map_err(failed)?;
     let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
-    Ok(format!("${}$v=19$m={memory},t={time},p=1${salt}${hash}", algorithm.as_str()))
+    Ok(format!(
+        "${}$v=19$m={memory},t={time},p=1${salt}${hash}",
+        algorithm.as_str()
+    ))
 }
 
 /// `$1$salt$rounds$hex`. The salt counts as the text it is.
 pub(super) fn verify_pbkdf2(data: &[u8], password: &[u8]) -> Result<bool, &'static str> {
-    let text = str::from_utf8(data).ok().and_then(|text| text.strip_prefix("$1$"));
+    let text = str::from_utf8(data)
+        .ok()
+        .and_then(|text| text.strip_prefix("$1$"));
     let text = text.ok_or("Invalid PBKDF2 passdb entry prefix")?;
     let mut fields = text.split('$');
-    let (Some(salt), Some(rounds), Some(hash), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+    let (Some(salt), Some(rounds), Some(hash), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
     else {
         return Err("Invalid PBKDF2 passdb entry format");
     };
-    let rounds: u32 = rounds.parse().map_err(|_| "Invalid PBKDF2 hash iteration count")?;
-    let hash = from_hex(hash).filter(|hash| hash.len() == PBKDF2_HASH).ok_or("Invalid PBKDF2 hash")?;
+    let rounds: u32 = rounds
+        .parse()
+        .map_err(|_| "Invalid PBKDF2 hash iteration count")?;
+    let hash = from_hex(hash)
+        .filter(|hash| hash.len() == PBKDF2_HASH)
+        .ok_or("Invalid PBKDF2 hash")?;
     if rounds == 0 {
         return Err("Invalid PBKDF2 hash iteration count");
     }
@@ -88,7 +103,10 @@ pub(super) fn verify_pbkdf2(data: &[u8], password: &[u8]) -> Result<bool, &'stat
 
 /// A new PBKDF2 string.
 pub(super) fn generate_pbkdf2(salt: &str, rounds: u32, password: &[u8]) -> String {
-    format!("$1${salt}${rounds}${}", to_hex(&pbkdf2(password, salt, rounds)))
+    format!(
+        "$1${salt}${rounds}${}",
+        to_hex(&pbkdf2(password, salt, rounds))
+    )
 }
 
 fn pbkdf2(password: &[u8], salt: &str, rounds: u32) -> [u8; PBKDF2_HASH] {

@@ -60,14 +60,22 @@ fn what_dovecot_made_is_verified() {
     for stored in KNOWN {
         assert_eq!(verify(stored, "secret"), Ok(true), "{stored}");
         assert_eq!(verify(stored, "Secret"), Ok(false), "{stored}");
-        assert_ne!(verify(stored, "sec"), Ok(!stored.contains("-TRUNC}3")), "{stored}");
+        assert_ne!(
+            verify(stored, "sec"),
+            Ok(!stored.contains("-TRUNC}3")),
+            "{stored}"
+        );
     }
 }
 
 #[test]
 fn yescrypt_of_debian_is_verified() {
     // From `mkpasswd -m yescrypt` of Debian 12.
-    let fresh = sys::crypt::crypt(b"secret", sys::crypt::gensalt("$y$", 5, &[9; 16]).unwrap().as_bytes()).unwrap();
+    let fresh = sys::crypt::crypt(
+        b"secret",
+        sys::crypt::gensalt("$y$", 5, &[9; 16]).unwrap().as_bytes(),
+    )
+    .unwrap();
     assert!(fresh.starts_with("$y$j9T$"));
     assert_eq!(verify(&format!("{{CRYPT}}{fresh}"), "secret"), Ok(true));
     assert_eq!(verify(&format!("{{CRYPT}}{fresh}"), "wrong"), Ok(false));
@@ -79,14 +87,19 @@ fn what_we_make_is_verified_and_looks_like_dovecots() {
         for suffix in ["", ".hex", ".b64"] {
             let scheme = format!("{name}{suffix}");
             let stored = generate(&scheme, b"secret", "user@example.org", 0).unwrap();
-            assert!(stored.starts_with(&format!("{{{}}}", scheme.to_uppercase())), "{stored}");
+            assert!(
+                stored.starts_with(&format!("{{{}}}", scheme.to_uppercase())),
+                "{stored}"
+            );
             if name != "PLAIN-TRUNC" {
                 assert_eq!(verify(&stored, "secret"), Ok(true), "{stored}");
                 assert_eq!(verify(&stored, "secreT"), Ok(false), "{stored}");
             }
         }
         // As long as Dovecot's own, so of the same form.
-        let theirs = KNOWN.iter().find(|known| known.starts_with(&format!("{{{name}}}")));
+        let theirs = KNOWN
+            .iter()
+            .find(|known| known.starts_with(&format!("{{{name}}}")));
         let ours = generate(name, b"secret", "user@example.org", 0).unwrap();
         if name != "PLAIN-TRUNC" {
             assert_eq!(ours.len(), theirs.unwrap().len(), "{ours} {theirs:?}");
@@ -109,14 +122,30 @@ fn rounds_are_kept_within_limits() {
 
 #[test]
 fn locked_and_broken_entries_match_nothing() {
-    for stored in ["{CRYPT}", "{CRYPT}!", "{CRYPT}*", "{CRYPT}x", "{ARGON2ID}garbage", "{PBKDF2}$1$$5000$3e76cd9019b31897e80d9f82a235fab7eb8010e0"] {
+    for stored in [
+        "{CRYPT}",
+        "{CRYPT}!",
+        "{CRYPT}*",
+        "{CRYPT}x",
+        "{ARGON2ID}garbage",
+        "{PBKDF2}$1$$5000$3e76cd9019b31897e80d9f82a235fab7eb8010e0",
+    ] {
         assert_eq!(verify(stored, "secret"), Ok(false), "{stored}");
         assert_eq!(verify(stored, ""), Ok(false), "{stored}");
     }
     for stored in [
-        "{NOPE}x", "{SHA.foo}e5e9", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ", "{SSHA}AAAA", "{PBKDF2}garbage",
-        "{PBKDF2}$1$x$0$3e76cd9019b31897e80d9f82a235fab7eb8010e0", "{SCRAM-SHA-1}garbage", "{CRAM-MD5}abcd",
-        "{PLAIN-TRUNC}secret", "{PLAIN-TRUNC}-secret", "{MD5}zz", "{SCRAM-SHA-1}0,AAAA,AAAA,AAAA",
+        "{NOPE}x",
+        "{SHA.foo}e5e9",
+        "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ",
+        "{SSHA}AAAA",
+        "{PBKDF2}garbage",
+        "{PBKDF2}$1$x$0$3e76cd9019b31897e80d9f82a235fab7eb8010e0",
+        "{SCRAM-SHA-1}garbage",
+        "{CRAM-MD5}abcd",
+        "{PLAIN-TRUNC}secret",
+        "{PLAIN-TRUNC}-secret",
+        "{MD5}zz",
+        "{SCRAM-SHA-1}0,AAAA,AAAA,AAAA",
     ] {
         assert!(verify(stored, "secret").is_err(), "{stored}");
     }
@@ -127,7 +156,11 @@ fn every_truncation_is_an_answer_not_a_panic() {
     for stored in KNOWN {
         // Hashes cut short are still hashes, and cost as much: a few of them do.
         let slow = Stored::parse(stored, "PLAIN").unwrap().cost() == Cost::Slow;
-        let whole = if slow { stored.rfind(['$', ',']).map_or(stored.len(), |at| at + 3) } else { stored.len() };
+        let whole = if slow {
+            stored.rfind(['$', ',']).map_or(stored.len(), |at| at + 3)
+        } else {
+            stored.len()
+        };
         for len in 0..whole {
             let _ = verify(&stored[..len], "secret");
         }
@@ -136,11 +169,18 @@ fn every_truncation_is_an_answer_not_a_panic() {
 
 #[test]
 fn the_default_scheme_counts_without_a_prefix() {
-    let verify = |stored, default| Stored::parse(stored, default).unwrap().verify(b"secret", "u");
+    let verify = |stored, default| {
+        Stored::parse(stored, default)
+            .unwrap()
+            .verify(b"secret", "u")
+    };
     assert_eq!(verify("secret", "PLAIN"), Ok(true));
     assert_eq!(verify("KQchYlCSGm02o", "CRYPT"), Ok(true));
     assert_eq!(verify("{PLAIN}secret", "CRYPT"), Ok(true));
-    assert_eq!(verify("5ebe2294ecd0e0f08eab7690d2a6ee69", "plain-md5"), Ok(true));
+    assert_eq!(
+        verify("5ebe2294ecd0e0f08eab7690d2a6ee69", "plain-md5"),
+        Ok(true)
+    );
     assert!(Stored::parse("x", "NOPE").is_err());
 }
 
@@ -155,5 +195,8 @@ fn only_slow_hashes_are_called_slow() {
 
 #[test]
 fn nothing_secret_is_printed() {
-    assert_eq!(format!("{:?}", Stored::parse("{PLAIN}secret", "PLAIN").unwrap()), "{PLAIN}…");
+    assert_eq!(
+        format!("{:?}", Stored::parse("{PLAIN}secret", "PLAIN").unwrap()),
+        "{PLAIN}…"
+    );
 }

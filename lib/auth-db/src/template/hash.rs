@@ -17,11 +17,16 @@ pub(super) fn old(value: &str, modulus: u32, digits: usize) -> String {
     short(hash, modulus, digits)
 }
 
-/// The first four bytes of MD5, little-endian, as `%N` uses them.
+/// The first eight bytes of MD5, as `%N` uses them; without a modulus the lower half of the number.
 pub(super) fn new(value: &str, modulus: u32, digits: usize) -> String {
     let digest = Hash::Md5.digest(&[value.as_bytes()]);
-    let first = digest.first_chunk::<4>().copied().unwrap_or_default();
-    short(u32::from_le_bytes(first), modulus, digits)
+    let number = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+    let number = number.checked_rem(u64::from(modulus)).unwrap_or(number);
+    short(
+        u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0),
+        0,
+        digits,
+    )
 }
 
 fn short(hash: u32, modulus: u32, digits: usize) -> String {

@@ -115,13 +115,13 @@ fn variable(text: &str) -> Result<(Variable, &str), Error> {
     let (first, rest) = number(text, text)?;
     let zero = text.starts_with('0') && !rest.starts_with('.');
     let (offset, width, rest) = match (first, rest.strip_prefix('.')) {
-        (Some(offset), Some(after)) => {
+        (offset, Some(after)) => {
             let (width, rest) = number(after, text)?;
-            (offset, width.unwrap_or(0), rest)
+            (offset.unwrap_or(0), width.unwrap_or(0), rest)
         }
         // A sign belongs to offsets: Dovecot reads `%-3n` as `%3n`.
         (Some(width), None) => (0, width.abs(), rest),
-        (None, _) => (0, 0, rest),
+        (None, None) => (0, 0, rest),
     };
     let mut modifiers = Vec::new();
     let mut rest = rest;
@@ -134,13 +134,24 @@ fn variable(text: &str) -> Result<(Variable, &str), Error> {
         rest = rest.get(letter.len_utf8()..).unwrap_or_default();
     }
     let (name, rest) = name(rest, &mut modifiers)?;
-    Ok((Variable { name, modifiers, offset, width, zero }, rest))
+    Ok((
+        Variable {
+            name,
+            modifiers,
+            offset,
+            width,
+            zero,
+        },
+        rest,
+    ))
 }
 
 /// A number at the beginning, if there is one. `whole` is for the error.
 fn number<'a>(text: &'a str, whole: &str) -> Result<(Option<i32>, &'a str), Error> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let len = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+    let len = digits
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(digits.len());
     if len == 0 {
         return Ok((None, text));
     }
@@ -158,16 +169,24 @@ fn name<'a>(text: &'a str, modifiers: &mut Vec<Modifier>) -> Result<(Name, &'a s
         let letter = text.chars().next().ok_or(Error::Incomplete)?;
         let found = SHORT.iter().find(|(known, _)| *known == letter);
         let (_, name) = found.ok_or_else(|| Error::Unknown(letter.to_string()))?;
-        return Ok((name.clone(), text.get(letter.len_utf8()..).unwrap_or_default()));
+        return Ok((
+            name.clone(),
+            text.get(letter.len_utf8()..).unwrap_or_default(),
+        ));
     };
-    let (word, rest) = braced.split_once('}').ok_or_else(|| Error::Unterminated(shown(braced)))?;
+    let (word, rest) = braced
+        .split_once('}')
+        .ok_or_else(|| Error::Unterminated(shown(braced)))?;
     let unknown = || Error::Unknown(format!("{{{}}}", shown(word)));
     let name = match word.split_once(':') {
         None => by_word(word).ok_or_else(unknown)?,
         Some(("passdb", field)) => Name::Passdb(field.to_owned()),
         Some(("userdb", field)) => Name::Userdb(field.to_owned()),
         Some((hash, field)) => {
-            let (_, hash) = HASHES.iter().find(|(known, _)| *known == hash).ok_or_else(unknown)?;
+            let (_, hash) = HASHES
+                .iter()
+                .find(|(known, _)| *known == hash)
+                .ok_or_else(unknown)?;
             modifiers.insert(0, *hash);
             by_word(field).ok_or_else(unknown)?
         }
@@ -179,10 +198,17 @@ fn name<'a>(text: &'a str, modifiers: &mut Vec<Modifier>) -> Result<(Name, &'a s
 fn by_word(word: &str) -> Option<Name> {
     let mut letters = word.chars();
     let short = match (letters.next(), letters.next()) {
-        (Some(letter), None) => SHORT.iter().find(|(known, _)| *known == letter).map(|(_, name)| name),
+        (Some(letter), None) => SHORT
+            .iter()
+            .find(|(known, _)| *known == letter)
+            .map(|(_, name)| name),
         _ => None,
     };
-    let long = || LONG.iter().find(|(known, _)| *known == word).map(|(_, name)| name);
+    let long = || {
+        LONG.iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, name)| name)
+    };
     short.or_else(long).cloned()
 }
 
