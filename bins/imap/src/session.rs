@@ -7,6 +7,7 @@ mod capability;
 mod client;
 mod end;
 mod expected;
+mod log;
 mod names;
 mod reply;
 mod selected;
@@ -24,6 +25,7 @@ use mailbox::{Expunges, MailStore, Seq};
 
 pub use capability::capabilities;
 pub use client::{Client, IDLE_TIMEOUT, Stream, Upload, Wake};
+pub use log::Who;
 pub use end::{Counters, EndReason, Ended};
 pub use names::{pattern, write as write_name};
 pub use reply::{Failure, Reply, Status};
@@ -45,6 +47,8 @@ pub struct Context<'a> {
     pub stop: &'a Stop,
     /// What the administrator decided.
     pub settings: &'a Settings,
+    /// For the log.
+    pub who: Who<'a>,
     /// The tag of the command that logged in: the session answers it.
     pub tag: &'a str,
     /// What the client had sent beyond that command.
@@ -68,6 +72,8 @@ pub struct Session<'a> {
     pub store: &'a mut dyn MailStore,
     /// What the administrator decided.
     pub settings: &'a Settings,
+    /// For the log.
+    pub who: Who<'a>,
     /// The mailbox that SELECT or EXAMINE opened.
     pub selected: Option<Selected>,
     /// For the last log line.
@@ -96,6 +102,7 @@ pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
         client,
         store: context.store,
         settings,
+        who: context.who,
         selected: None,
         counters: Counters::default(),
         announced: None,
@@ -249,32 +256,15 @@ impl Session<'_> {
         }
     }
 
-    /// A mail that cannot be read, though its store could open it.
-    pub fn log_unreadable(&self, seq: Seq, error: &std::io::Error) {
-        let name = self.selected.as_ref().map(|selected| selected.mailbox.name().as_str());
-        let uid = self.selected.as_ref().and_then(|selected| selected.mailbox.uid(seq)).map(mailbox::Uid::get);
-        let id = service::journal::id::STORAGE_FAILED;
-        tracing::error!(message_id = id, culver_mailbox = name, uid, "read() failed: {error}");
+    /// What the administrator should know of a failure.
+    pub fn log(&self, error: &mailbox::Error) {
+        self.who.mailbox_failed(self.selected.as_ref().map(|selected| selected.mailbox.name()), error);
     }
 
-    /// What the administrator should know of a failure. The client's own mistakes are none.
-    pub fn log(&self, error: &mailbox::Error) {
-        use mailbox::Error::{Config, Corrupted, Input, Locked, Syscall};
-        if matches!(
-            error,
-            Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. }
-        ) {
-            let name = self
-                .selected
-                .as_ref()
-                .map(|selected| selected.mailbox.name().as_str());
-            tracing::error!(
-                message_id = service::journal::id::STORAGE_FAILED,
-                culver_mailbox = name,
-                "{error}"
-            );
-        } else if let Input(error) = error {
-            tracing::info!("client's message ended early: {error}");
+    /// A mail that could not be read.
+    pub fn log_unreadable(&self, seq: Seq, error: &std::io::Error) {
+        if let Some(selected) = &self.selected {
+            self.who.unreadable(selected.mailbox.name(), selected.mailbox.uid(seq), error);
         }
     }
 }

@@ -12,7 +12,7 @@ use service::journal::id;
 use storage::{MailUser, Storage};
 use sys::fs::Fs;
 
-use crate::session::{self, Context};
+use crate::session::{self, Context, Who};
 
 /// Loads what the worker needs while it may still read it.
 ///
@@ -99,6 +99,10 @@ impl User {
             store: &mut store,
             stop: &work.stop,
             settings: &settings,
+            who: Who {
+                user: self.identity.user.as_str(),
+                session: work.session.as_str(),
+            },
             tag: &client.tag,
             unread: client.unread,
         };

@@ -20,7 +20,7 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
         id::take(&mut args)?
     };
     if let Some(text) = log_text(&theirs, &session.settings.imap_id_log) {
-        tracing::info!("ID sent: {text}");
+        session.who.info(format_args!("ID sent: {text}"));
     }
     let ours = ours(session.settings);
     session.client.write_with(|out| {

@@ -28,8 +28,10 @@ pub enum EndReason {
     Stopped(StopReason),
     /// The selected mailbox is gone.
     MailboxDeleted,
-    /// A message could not be read to the length that the client was told.
+    /// A mail could not be read, and `imap_fetch_failure` says that this is the end.
     FetchFailed,
+    /// A mail could not be read to the length that the client was told: nothing sensible can follow.
+    Unreadable(io::Error),
 }
 
 impl EndReason {
@@ -40,7 +42,8 @@ impl EndReason {
             | Self::Closed
             | Self::Connection(_)
             | Self::WriteTimeout
-            | Self::FetchFailed => None,
+            | Self::FetchFailed
+            | Self::Unreadable(_) => None,
             Self::Inactive => Some("Disconnected for inactivity."),
             Self::TooManyErrors => Some("Too many invalid IMAP commands."),
             Self::Desynchronised => Some("Invalid literal."),
@@ -66,6 +69,7 @@ impl fmt::Display for EndReason {
             Self::Stopped(StopReason::Drain) => out.write_str("Server shutting down."),
             Self::MailboxDeleted => out.write_str("Selected mailbox was deleted"),
             Self::FetchFailed => out.write_str("FETCH failed"),
+            Self::Unreadable(error) => write!(out, "FETCH failed: {error}"),
         }
     }
 }

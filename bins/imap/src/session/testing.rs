@@ -15,7 +15,7 @@ use mailbox::{
 };
 
 use super::expected::changed;
-use super::{Context, Ended, Settings, run};
+use super::{Context, Ended, Settings, Who, run};
 
 /// One mail.
 #[derive(Clone)]
@@ -555,6 +555,7 @@ impl TestClient {
                 store: &mut memory,
                 stop: &inner_stop,
                 settings: &settings,
+                who: Who { user: "test", session: "session" },
                 tag: "login",
                 unread,
             };

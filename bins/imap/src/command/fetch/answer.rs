@@ -51,14 +51,16 @@ pub fn answer(session: &mut Session<'_>, seq: Seq, plan: &Plan) -> Result<Answer
     let sent = if needs_mail(plan) {
         session.remembered.only(facts.uid);
         match selected.mailbox.mail(seq) {
-            Ok(mut mail) => out.mail(&mut *mail, &facts, plan, &mut session.remembered)?,
-            Err(error) => Err(error.into()),
+            Ok(mut mail) => out.mail(&mut *mail, &facts, plan, &mut session.remembered),
+            Err(error) => Ok(Err(error.into())),
         }
     } else {
-        out.known(&facts, plan)?;
-        Ok(())
+        out.known(&facts, plan).map(Ok)
     };
-    match sent {
+    if let Err(EndReason::Unreadable(error)) = &sent {
+        session.log_unreadable(seq, error);
+    }
+    match sent? {
         Ok(()) if facts.becomes_seen => Ok(Answered::SentAndSeen),
         Ok(()) => Ok(Answered::Sent),
         Err(Trouble::Store(mailbox::Error::Expunged)) => Ok(Answered::Expunged),
@@ -151,7 +153,7 @@ impl Out<'_, '_> {
         found: &Found,
         remembered: &mut Remembered,
     ) -> Result<(), EndReason> {
-        let mut reader = found.open(source.file()).map_err(failed)?;
+        let mut reader = found.open(source.file()).map_err(EndReason::Unreadable)?;
         let partial = wanted.partial;
         let start = partial
             .map_or(0, |partial| partial.start)
@@ -159,7 +161,7 @@ impl Out<'_, '_> {
         let size = partial
             .map_or(u64::MAX, |partial| partial.count)
             .min(reader.size() - start);
-        seek(&mut reader, found, start, remembered).map_err(failed)?;
+        seek(&mut reader, found, start, remembered).map_err(EndReason::Unreadable)?;
         self.client.write_with(|out| {
             out.extend_from_slice(&wanted.label);
             out.push(b' ');
@@ -183,9 +185,9 @@ impl Out<'_, '_> {
             let room = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             let count = reader
                 .read(piece.get_mut(..room).unwrap_or_default())
-                .map_err(failed)?;
+                .map_err(EndReason::Unreadable)?;
             if count == 0 {
-                return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+                return Err(EndReason::Unreadable(io::ErrorKind::UnexpectedEof.into()));
             }
             self.client.write(piece.get(..count).unwrap_or_default())?;
             left = left.saturating_sub(count as u64);
@@ -338,13 +340,4 @@ fn seek<R: io::Read + io::Seek>(
     } else {
         Ok(())
     }
-}
-
-/// The client was promised bytes that cannot be read: nothing sensible can follow.
-fn failed(error: io::Error) -> EndReason {
-    tracing::error!(
-        message_id = service::journal::id::STORAGE_FAILED,
-        "FETCH failed: {error}"
-    );
-    EndReason::FetchFailed
 }
