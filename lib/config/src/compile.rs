@@ -72,17 +72,11 @@ fn snapshot(config: &Config, service: &str, values: &mut Values<'_>) -> Snapshot
         number += 1;
         number == 1 || !layer.values.is_empty() || !layer.blocks.is_empty()
     });
-    layers.sort_by_key(|layer| layer.condition.rank());
     let users = table::SERVICES.iter().map(|(_, user, _)| *user);
     let peers: BTreeMap<_, _> = users
         .filter_map(|user| Some((user.to_owned(), values.names.user(user)?)))
         .collect();
-    Snapshot {
-        service: service.to_owned(),
-        layers,
-        limits: limits(config, service),
-        peers,
-    }
+    Snapshot::new(service, layers, limits(config, service), peers)
 }
 
 fn layer(scope: &Scope, reader: Readers, values: &mut Values<'_>) -> Layer {

@@ -16,10 +16,9 @@ pub(crate) struct Effective<'s> {
 
 impl<'s> Effective<'s> {
     pub fn new(snapshot: &'s Snapshot, facts: &Facts<'_>) -> Self {
-        let layers = snapshot
-            .layers
-            .iter()
-            .filter(|layer| layer.condition.matches(facts))
+        let places = snapshot.matching(facts).into_iter();
+        let layers = places
+            .filter_map(|place| snapshot.layers.get(place))
             .collect();
         Self { snapshot, layers }
     }

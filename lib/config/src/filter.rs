@@ -32,7 +32,7 @@ impl<'a> Facts<'a> {
 }
 
 /// A network, or a host name that is looked up when the configuration is compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A network or one address.
     Net(IpNet),
@@ -41,7 +41,7 @@ pub enum Address {
 }
 
 /// The conditions of a block and of those around it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// `local`: as written, and what it means.
     pub local: Option<(String, Address)>,

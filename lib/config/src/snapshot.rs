@@ -1,6 +1,6 @@
 //! What one service may know of the configuration, compiled: loaded at its start, asked per connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -35,6 +35,34 @@ pub struct Snapshot {
     pub(crate) layers: Vec<Layer>,
     pub(crate) limits: ServiceSettings,
     pub(crate) peers: BTreeMap<String, u32>,
+    #[serde(skip)]
+    index: Index,
+}
+
+/// Where to look for the filters that match: thousands of names cost one look-up.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    /// Layers that may match whatever the name.
+    always: Vec<usize>,
+    /// Layers by the names that they ask for.
+    named: HashMap<String, Vec<usize>>,
+}
+
+impl Index {
+    fn new(layers: &[Layer]) -> Self {
+        let mut index = Self::default();
+        for (place, layer) in layers.iter().enumerate() {
+            let names = &layer.condition.local_name;
+            if names.is_empty() || names.iter().any(|name| name.starts_with("*.")) {
+                index.always.push(place);
+                continue;
+            }
+            for name in names {
+                index.named.entry(name.clone()).or_default().push(place);
+            }
+        }
+        index
+    }
 }
 
 /// The settings of one filter.
@@ -115,7 +143,9 @@ impl Snapshot {
         let rest = bytes
             .strip_prefix(HEADER)
             .ok_or("not a snapshot of this version; run `systemctl reload culver`")?;
-        postcard::from_bytes(rest).map_err(|error| format!("damaged snapshot: {error}"))
+        let snapshot: Self =
+            postcard::from_bytes(rest).map_err(|error| format!("damaged snapshot: {error}"))?;
+        Ok(snapshot.indexed())
     }
 
     /// Encodes the snapshot for its file.
@@ -150,11 +180,47 @@ impl Snapshot {
     /// The indices of the filters that match: equal for two connections means equal settings, so a service
     /// may keep what [`Self::settings`] gave for as long as it keeps the snapshot.
     pub fn matching(&self, facts: &Facts<'_>) -> Vec<usize> {
-        let layers = self.layers.iter().enumerate();
-        layers
-            .filter(|(_, layer)| layer.condition.matches(facts))
-            .map(|(index, _)| index)
-            .collect()
+        let name = facts.local_name.map(str::to_lowercase).unwrap_or_default();
+        let named = self
+            .index
+            .named
+            .get(&name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let candidates = self.index.always.iter().chain(named);
+        let matches = |place: &&usize| {
+            self.layers
+                .get(**place)
+                .is_some_and(|layer| layer.condition.matches(facts))
+        };
+        let mut places: Vec<usize> = candidates.filter(matches).copied().collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// With what was not encoded.
+    fn indexed(mut self) -> Self {
+        self.index = Index::new(&self.layers);
+        self
+    }
+
+    /// A snapshot of these parts; layers in any order.
+    pub(crate) fn new(
+        service: &str,
+        mut layers: Vec<Layer>,
+        limits: ServiceSettings,
+        peers: BTreeMap<String, u32>,
+    ) -> Self {
+        layers.sort_by_key(|layer| layer.condition.rank());
+        let service = service.to_owned();
+        Self {
+            service,
+            layers,
+            limits,
+            peers,
+            index: Index::default(),
+        }
+        .indexed()
     }
 
     /// Whose snapshot it is.

@@ -1,5 +1,6 @@
 //! Statements become a [`Config`]: scopes by filter, sections by name, every assignment checked by its kind.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct Depth(usize);
 pub struct Builder {
     config: Config,
     frames: Vec<Frame>,
+    /// The scopes by their filters.
+    filters: HashMap<Filter, usize>,
     /// Frames of outer files; a `}` of this file doesn't close them.
     floor: usize,
 }
@@ -62,6 +65,7 @@ impl Builder {
         Self {
             config,
             frames: vec![frame],
+            filters: HashMap::from([(Filter::default(), 0)]),
             floor: 1,
         }
     }
@@ -167,14 +171,11 @@ impl Builder {
             .map(|scope| scope.filter.clone())
             .unwrap_or_default();
         let filter = around.narrowed(kind, name)?;
-        if let Some(known) = self
-            .config
-            .scopes
-            .iter()
-            .position(|scope| scope.filter == filter)
-        {
-            return Ok(known);
+        if let Some(known) = self.filters.get(&filter) {
+            return Ok(*known);
         }
+        self.filters
+            .insert(filter.clone(), self.config.scopes.len());
         self.config.scopes.push(Scope {
             filter,
             block: Block::new(None, "", at),
