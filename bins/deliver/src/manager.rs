@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker::{IdentitySettings, Limits, SubmitError};
-use config::{Facts, ServiceSettings, Snapshot};
+use config::{Facts, Snapshot};
 use ipc::auth_master::{self, MailUser, Refusal};
 use ipc::deliver::{Delivery, Failure};
 use ipc::facts::Protocol;
@@ -22,8 +22,8 @@ use tokio::time::timeout;
 pub const AUTH: &str = "/run/culver/auth/master";
 /// Longest time that a userdb may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// `idle_kill` that means never.
-const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Unidentified workers that are ready in any case.
+const SPARE: usize = 1;
 
 /// What all deliveries share.
 pub struct Manager {
@@ -49,7 +49,8 @@ impl Manager {
             }]
         };
         let (auth, _) = Client::new(auth.to_owned(), hello);
-        let (workers, ended) = broker::Manager::new("deliver", limits(snapshot.limits()));
+        let (workers, ended) =
+            broker::Manager::new("deliver", Limits::of(snapshot.limits(), SPARE));
         let identities = RefCell::new(snapshot.settings(&facts())?);
         Ok((
             Self {
@@ -67,7 +68,7 @@ impl Manager {
     /// The configuration cannot be used; nothing has changed.
     pub fn reload(&self, snapshot: &Snapshot) -> Result<(), config::Error> {
         self.identities.replace(snapshot.settings(&facts())?);
-        self.workers.reload(limits(snapshot.limits()));
+        self.workers.reload(Limits::of(snapshot.limits(), SPARE));
         Ok(())
     }
 
@@ -148,28 +149,6 @@ pub fn most_deliveries(snapshot: &Snapshot) -> u32 {
 
 fn facts() -> Facts<'static> {
     Facts::of_protocol("lmtp")
-}
-
-fn limits(settings: &ServiceSettings) -> Limits {
-    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    // Unless the administrator decides otherwise, a user's deliveries share a worker, which stays.
-    let (client_limit, service_count) = match settings.says_who_shares {
-        true => (
-            count(settings.client_limit).max(1),
-            count(settings.service_count),
-        ),
-        false => (usize::MAX, 0),
-    };
-    Limits {
-        client_limit,
-        process_limit: count(settings.process_limit).max(1),
-        process_min_avail: count(settings.process_min_avail),
-        service_count,
-        idle_kill: settings
-            .idle_kill
-            .map_or(NEVER, Duration::from_secs)
-            .min(NEVER),
-    }
 }
 
 fn failed(delivery: &Delivery, error: &SubmitError) -> Failure {

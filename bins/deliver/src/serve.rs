@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Snapshot;
 use ipc::deliver::{Delivery, Failure, Reply, Request};
@@ -11,6 +12,7 @@ use service::journal::id;
 use service::{Control, Signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
 
 use crate::manager::Manager;
 
@@ -24,6 +26,13 @@ pub struct Server {
 
 /// Most requests that wait for a worker or have one.
 const MOST_REQUESTS: u32 = 65_536;
+
+/// How often the status line is brought up to date.
+const STATUS_PERIOD: Duration = Duration::from_secs(10);
+/// Longest wait for a worker of an earlier manager to say who it is.
+const ADOPTION: Duration = Duration::from_secs(5);
+/// How long to wait when the kernel has no room for another connection.
+const NO_ROOM: Duration = Duration::from_millis(200);
 
 /// What callers share.
 #[derive(Clone)]
@@ -65,11 +74,7 @@ impl Server {
         server.manager.workers.run();
         let accepting = spawn_local(Rc::clone(&server).accept(listener, places));
         control.ready();
-        while control.next().await == Signal::Reload {
-            let outcome =
-                Snapshot::load("deliver").and_then(|snapshot| server.manager.reload(&snapshot));
-            control.reloaded(&outcome);
-        }
+        server.until_drain(&mut control).await;
         accepting.abort();
         // Fails only if lmtp is not connected.
         let _ = drain.send(true);
@@ -78,10 +83,35 @@ impl Server {
         server.manager.workers.drain().await;
     }
 
+    async fn until_drain(&self, control: &mut Control) {
+        let mut ticks = tokio::time::interval(STATUS_PERIOD);
+        loop {
+            tokio::select! {
+                signal = control.next() => match signal {
+                    Signal::Reload => {
+                        let loaded = Snapshot::load("deliver");
+                        control.reloaded(&loaded.and_then(|snapshot| self.manager.reload(&snapshot)));
+                    }
+                    Signal::Drain => return,
+                },
+                _ = ticks.tick() => {
+                    let (deliveries, workers) = self.manager.workers.load();
+                    control.status(&format!("{deliveries} deliveries in {workers} workers"));
+                }
+            }
+        }
+    }
+
     /// A worker of an earlier manager finishes what it has; nobody waits for its answers any more.
     async fn adopt(&self, channel: OwnedFd) {
-        if let Err(error) = self.manager.workers.resume(channel).await {
-            tracing::warn!("deliver: Warning: a worker of an earlier manager: {error}");
+        match timeout(ADOPTION, self.manager.workers.resume(channel)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!("deliver: Warning: a worker of an earlier manager: {error}")
+            }
+            Err(_) => {
+                tracing::warn!("deliver: Warning: a worker of an earlier manager does not answer")
+            }
         }
     }
 
@@ -92,7 +122,7 @@ impl Server {
                 Ok(channel) => drop(Rc::clone(&self).begin(channel, places.clone())),
                 Err(error) => {
                     tracing::error!(message_id = id::LIMIT_REACHED, "deliver: Error: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    tokio::time::sleep(NO_ROOM).await;
                 }
             }
         }

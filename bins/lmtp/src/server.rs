@@ -20,6 +20,8 @@ use crate::shared::Shared;
 
 /// How long messages under way may take when the service has to end.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How often the status line is brought up to date.
+const STATUS_PERIOD: Duration = Duration::from_secs(10);
 /// How long to wait when the kernel has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(200);
 
@@ -72,10 +74,7 @@ pub async fn run(listeners: Vec<Listener>, shared: Arc<Shared>, limit: u32, mut 
         .map(tokio::spawn)
         .collect();
     control.ready();
-    while control.next().await == Signal::Reload {
-        let outcome = Snapshot::load("lmtp").and_then(|snapshot| shared.reload(snapshot));
-        control.reloaded(&outcome);
-    }
+    until_drain(&shared, &slots, limit, &mut control).await;
     accepting.iter().for_each(JoinHandle::abort);
     // Fails only if no connection is left to be told.
     let _ = drain.send(true);
@@ -86,6 +85,25 @@ pub async fn run(listeners: Vec<Listener>, shared: Arc<Shared>, limit: u32, mut 
         tracing::warn!(
             "lmtp: Warning: some connections did not end in time; their senders will try again"
         );
+    }
+}
+
+async fn until_drain(shared: &Shared, slots: &Semaphore, limit: u32, control: &mut Control) {
+    let mut ticks = tokio::time::interval(STATUS_PERIOD);
+    loop {
+        tokio::select! {
+            signal = control.next() => match signal {
+                Signal::Reload => {
+                    let loaded = Snapshot::load("lmtp");
+                    control.reloaded(&loaded.and_then(|snapshot| shared.reload(snapshot)));
+                }
+                Signal::Drain => return,
+            },
+            _ = ticks.tick() => {
+                let free = u32::try_from(slots.available_permits()).unwrap_or(limit);
+                control.status(&format!("{} connections", limit.saturating_sub(free)));
+            }
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub(crate) fn reverse(scan: &mut Scan<'_>, leniency: Leniency) -> Result<Reverse
     let mut strict = *scan;
     let path = match null_or_address(&mut strict, leniency) {
         Ok(path) => path,
+        // Where a quoted string does not end, neither does the path.
+        Err(PathError::UnfinishedQuote) => return Err(PathError::UnfinishedQuote),
         Err(error) => {
             strict = *scan;
             broken(&mut strict).ok_or(error)?
@@ -221,6 +223,7 @@ mod tests {
         assert!(matches!(from("<root>"), Ok(ReversePath::Address(_))));
         assert_eq!(from("<a@b\\"), Err(PathError::MissingClose));
         assert_eq!(from("<a@b>>"), Err(PathError::InvalidCharacter));
+        assert_eq!(from("<\"a@b>"), Err(PathError::UnfinishedQuote));
         assert_eq!(from("<a<b>"), Err(PathError::MissingClose));
         assert_eq!(from("a@b"), Err(PathError::MissingOpen));
     }
