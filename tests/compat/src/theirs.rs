@@ -79,11 +79,10 @@ pub fn picture(imap: &mut Imap) -> Picture {
     }
 }
 
-/// One mailbox.
+/// One mailbox. Not by STATUS: Dovecot answers that from its list index, whose time stamps are whole
+/// seconds, and so misses what others did within the second of its own last change.
 pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
     let quoted = format!("\"{}\"", storage::mutf7::encode(name));
-    let status = imap.ok(&format!("STATUS {quoted} (UNSEEN)"));
-    let unseen = number_after(&status.find("STATUS").text, "(UNSEEN ");
     let examined = imap.ok(&format!("EXAMINE {quoted}"));
     let code = |code: &str| number_after(&examined.find(code).text, code);
     let flags = &examined.find("* FLAGS ").text;
@@ -93,7 +92,7 @@ pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
     let mut mailbox = Mailbox {
         uid_validity: code("[UIDVALIDITY "),
         uid_next: code("[UIDNEXT "),
-        unseen,
+        unseen: 0,
         known_keywords: known
             .filter(|flag| !flag.is_empty())
             .map(str::to_owned)
@@ -108,6 +107,11 @@ pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
     mailbox
         .messages
         .extend(fetched.map(|response| message(&response.text, &response.literals)));
+    let unseen = mailbox
+        .messages
+        .iter()
+        .filter(|message| !message.flags.contains("\\Seen"));
+    mailbox.unseen = u32::try_from(unseen.count()).unwrap();
     mailbox
 }
 
