@@ -3,7 +3,9 @@
 //! Identity comes from auth alone. What login says of a client is compared with what the kernel
 //! says of the descriptor, and with what auth was told.
 
-use std::net::SocketAddr;
+mod descriptor;
+mod record;
+
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -11,12 +13,10 @@ use std::time::Duration;
 
 use config::{PerConnection, Snapshot};
 use ipc::auth_master::{self, MailUser};
-use ipc::facts::{Facts, Protocol, Transport};
+use ipc::facts::{Facts, Protocol};
 use ipc::handoff::{Refusal, Reply, Request};
 use ipc::worker::ClientSession;
-use ipc::{AsyncChannel, AsyncListener, Client, SessionId, Token, VERSION, anvil};
-use rustix::net::sockopt::socket_domain;
-use rustix::net::{AddressFamily, getpeername};
+use ipc::{AsyncChannel, AsyncListener, Client, Token, VERSION, anvil};
 use serde::Deserialize;
 use service::journal::id;
 use service::{Control, Rights, Service, Signal, Started};
@@ -24,9 +24,10 @@ use sys::inherited::Inherited;
 use sys::peer::{self, Peer};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::descriptor::is_what_it_seems;
 use crate::census::Census;
 use crate::handle::Ended;
-use crate::{IdentitySettings, Limits, Manager, SubmitError, identify};
+use crate::{IdentitySettings, Limits, Manager, identify};
 
 /// Where managers reach auth.
 const AUTH_SOCKET: &str = "/run/culver/auth/master";
@@ -130,23 +131,21 @@ impl Sessions {
             if name != "worker" {
                 continue;
             }
-            match self.manager.resume(fd).await {
-                Ok((Some(user), worker_pid, jobs)) => {
-                    for (session, content) in jobs {
-                        let Ok(client) = ClientSession::decode(&content) else {
-                            continue;
-                        };
-                        self.census.resume(anvil::Session {
-                            session,
-                            user: user.clone(),
-                            protocol: self.spec.protocol,
-                            remote: client.facts.remote.ip(),
-                            worker_pid,
-                        });
-                    }
-                }
-                // It served nobody, or has gone meanwhile.
-                Ok(_) | Err(_) => {}
+            // One that served nobody, or has gone meanwhile, leaves nothing to resume.
+            let Ok((Some(user), worker_pid, jobs)) = self.manager.resume(fd).await else {
+                continue;
+            };
+            for (session, content) in jobs {
+                let Ok(client) = ClientSession::decode(&content) else {
+                    continue;
+                };
+                self.census.resume(anvil::Session {
+                    session,
+                    user: user.clone(),
+                    protocol: self.spec.protocol,
+                    remote: client.facts.remote.ip(),
+                    worker_pid,
+                });
             }
         }
         self.census.connect().await;
@@ -255,16 +254,6 @@ impl Sessions {
         });
     }
 
-    fn refuse_peer(&self, peer: Peer, what: &str) {
-        tracing::error!(
-            message_id = id::PEER_REFUSED,
-            "{}: Error: process {} of uid {} {what}: connection refused",
-            self.name,
-            peer.pid,
-            peer.uid
-        );
-    }
-
     /// Begins to serve a hand-off. False: that was none.
     fn take(
         self: Rc<Self>,
@@ -369,83 +358,6 @@ impl Sessions {
             }
         }
     }
-
-    fn not_redeemed(&self, handoff: &Handoff, why: auth_master::Refusal) -> Refusal {
-        use auth_master::Refusal as Why;
-        let (text, refusal) = match why {
-            Why::UnknownToken => ("the token is unknown or was used before", Refusal::BadToken),
-            Why::ExpiredToken => ("the token has expired", Refusal::BadToken),
-            Why::ForeignToken => ("the token belongs to another connection", Refusal::BadToken),
-            Why::UnknownUser => ("userdb does not know the user", Refusal::Misconfigured),
-            Why::Credentials | Why::Unavailable => ("auth is out of order", Refusal::Unavailable),
-        };
-        self.log_refused(handoff, text);
-        refusal
-    }
-
-    fn log_refused(&self, handoff: &Handoff, why: &str) {
-        tracing::error!(
-            message_id = id::HANDOFF_REFUSED,
-            culver_session = handoff.facts.session.as_str(),
-            culver_remote_ip = %handoff.facts.remote.ip(),
-            "{}: Error: hand-off from process {} refused: {why}: rip={}, session=<{}>",
-            self.name,
-            handoff.peer.pid,
-            handoff.facts.remote.ip(),
-            handoff.facts.session
-        );
-    }
-
-    fn misconfigured(
-        &self,
-        handoff: &Handoff,
-        user: &MailUser,
-        error: &dyn std::fmt::Display,
-    ) -> Refusal {
-        self.log_user(id::USER_REFUSED, &handoff.facts.session, user, error);
-        Refusal::Misconfigured
-    }
-
-    fn no_worker(&self, handoff: &Handoff, user: &MailUser, error: &SubmitError) -> Refusal {
-        let event = match error {
-            SubmitError::Limit(_) => id::LIMIT_REACHED,
-            _ => id::WORKER_FAILED,
-        };
-        self.log_user(event, &handoff.facts.session, user, error);
-        Refusal::Unavailable
-    }
-
-    fn log_user(
-        &self,
-        event: &str,
-        session: &SessionId,
-        user: &MailUser,
-        error: &dyn std::fmt::Display,
-    ) {
-        tracing::error!(
-            message_id = event,
-            culver_user = user.name.as_str(),
-            culver_session = session.as_str(),
-            "{}({})<{session}>: Error: {error}",
-            self.name,
-            user.name
-        );
-    }
-
-    fn log_limit(&self, handoff: &Handoff, user: &MailUser, limit: u32) {
-        tracing::info!(
-            message_id = id::TOO_MANY_CONNECTIONS,
-            culver_user = user.name.as_str(),
-            culver_session = handoff.facts.session.as_str(),
-            culver_remote_ip = %handoff.facts.remote.ip(),
-            "{}({})<{}>: Maximum number of connections from user+IP exceeded \
-             (mail_max_userip_connections={limit}), rip={}",
-            self.name,
-            user.name,
-            handoff.facts.session,
-            handoff.facts.remote.ip()
-        );
-    }
 }
 
 /// One hand-off on its way.
@@ -455,24 +367,4 @@ struct Handoff {
     /// Tag and unread input.
     session: (String, Vec<u8>),
     peer: Peer,
-}
-
-/// Is the descriptor what login says: in the clear the client's own socket, with TLS a local one?
-/// A client that has gone has no address any more, which proves nothing against login.
-fn is_what_it_seems(client: &OwnedFd, facts: &Facts) -> bool {
-    let Ok(domain) = socket_domain(client) else {
-        return false;
-    };
-    match facts.transport {
-        Transport::Tls => domain == AddressFamily::UNIX,
-        Transport::Plain if domain == AddressFamily::UNIX => false,
-        Transport::Plain => match getpeername(client).ok().flatten().map(SocketAddr::try_from) {
-            Some(Ok(address)) => {
-                address.ip().to_canonical() == facts.remote.ip()
-                    && address.port() == facts.remote.port()
-            }
-            Some(Err(_)) => false,
-            None => true,
-        },
-    }
 }

@@ -64,8 +64,8 @@ impl Stop {
                 .reason
                 .compare_exchange(0, reason, Ordering::AcqRel, Ordering::Acquire);
         if first.is_ok() {
-            // A counter from 0 to 1 cannot block or overflow.
-            let _ = rustix::io::write(&self.shared.event, &1_u64.to_ne_bytes());
+            // Any number but 0 wakes the reader. A counter that is 0 can neither block nor overflow.
+            let _ = rustix::io::write(&self.shared.event, &[1; 8]);
         }
     }
 }

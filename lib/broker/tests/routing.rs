@@ -2,6 +2,8 @@
 //!
 //! No test harness: this program is its own worker, as `imap` is. Needs root, to become other users.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;

@@ -53,7 +53,7 @@ impl Kind {
     pub fn boot(self) -> Machine {
         if self == Self::Culver {
             let machine = Machine::with_culver();
-            users(&machine, "/etc/culver/users");
+            self.users(&machine, "/etc/culver/users");
             machine.configure(&format!("{CULVER}{}", databases("/etc/culver/users")));
             return machine;
         }
@@ -64,7 +64,7 @@ impl Kind {
         };
         let settings = format!("{LIMITS}{service}{}", databases("/etc/dovecot/users"));
         let machine = Dovecot::boot("").into_machine();
-        users(&machine, "/etc/dovecot/users");
+        self.users(&machine, "/etc/dovecot/users");
         let conf =
             String::from_utf8_lossy(&machine.read_file("/etc/dovecot/dovecot.conf")).into_owned();
         let pam = conf.find("passdb {").zip(conf.find("namespace inbox"));
@@ -81,22 +81,32 @@ pub fn user(number: u32) -> String {
     format!("u{:03}", number % USERS)
 }
 
-fn users(machine: &Machine, path: &str) {
-    let mut text = String::new();
-    for number in 0..USERS {
-        let id = 5000 + number;
-        let name = user(number);
-        let _ = writeln!(
-            text,
-            "{name}:{{PLAIN}}{PASSWORD}:{id}:{id}::/srv/mail/{name}::"
-        );
+impl Kind {
+    /// Users have ids of their own, but for Dovecot's reused processes: those cannot change theirs.
+    fn id(self, number: u32) -> u32 {
+        if self == Self::DovecotReuse {
+            5000
+        } else {
+            5000 + number
+        }
     }
-    machine.write_file(path, text.as_bytes());
-    machine.run(&format!(
-        "chmod 644 {path}; mkdir -p /srv/mail; \
-         for n in $(seq 0 {last}); do install -d -m 700 -o $((5000+n)) -g $((5000+n)) /srv/mail/u$(printf %03d $n); done",
-        last = USERS - 1
-    ));
+
+    fn users(self, machine: &Machine, path: &str) {
+        let (mut text, mut homes) = (String::new(), "mkdir -p /srv/mail".to_owned());
+        for number in 0..USERS {
+            let (id, name) = (self.id(number), user(number));
+            let _ = writeln!(
+                text,
+                "{name}:{{PLAIN}}{PASSWORD}:{id}:{id}::/srv/mail/{name}::"
+            );
+            let _ = write!(
+                homes,
+                "; install -d -m 700 -o {id} -g {id} /srv/mail/{name}"
+            );
+        }
+        machine.write_file(path, text.as_bytes());
+        machine.run(&format!("chmod 644 {path}; {homes}"));
+    }
 }
 
 fn databases(path: &str) -> String {

@@ -26,9 +26,9 @@ pub struct Options {
     /// Sessions per user that stay open for the memory figure.
     #[arg(long, default_value_t = 3)]
     sessions: u32,
-    /// Only ours.
-    #[arg(long)]
-    only_culver: bool,
+    /// Only servers whose title has this in it.
+    #[arg(long, default_value = "")]
+    only: String,
     /// Only plain connections.
     #[arg(long)]
     only_plain: bool,
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let config = tls();
     let mut rows = Vec::new();
     for kind in Kind::ALL {
-        if options.only_culver && kind != Kind::Culver {
+        if !kind.title().contains(&options.only) {
             continue;
         }
         let machine = kind.boot();
