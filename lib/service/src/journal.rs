@@ -125,8 +125,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stderr {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
+        // One write: lines of several processes must not run into each other.
+        let line = format!("<{priority}>culver: {}\n", Clean(&text.0));
         // Nowhere is left to report that stderr cannot be written.
-        let _ = writeln!(std::io::stderr(), "<{priority}>culver: {}", Clean(&text.0));
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }
 
