@@ -255,7 +255,7 @@ async fn details_cannot_name_a_path_and_strange_names_are_unknown() {
 
 #[tokio::test]
 async fn a_spool_without_room_is_told_to_everybody_and_the_session_goes_on() {
-    let host = Host::start("mail_temp_dir = /nonexistent");
+    let host = Host::start("mail_temp_dir = /dev/null/spool");
     let large = "x".repeat(998) + "\r\n";
     let input = format!(
         "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nRCPT TO:<b>\r\nDATA\r\n{}.\r\nMAIL FROM:<>\r\nRCPT TO:<a>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
