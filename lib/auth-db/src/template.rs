@@ -119,7 +119,7 @@ impl Template {
     /// Inserts the values.
     #[must_use]
     pub fn expand(&self, values: &dyn Values) -> String {
-        self.expand_with(values, |value| Some(value))
+        self.expand_with(values, Some)
             .unwrap_or_default()
     }
 

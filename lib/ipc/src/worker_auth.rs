@@ -26,7 +26,18 @@ pub enum Request {
         password: Secret,
         /// The client's address (`PAM_RHOST`).
         remote: Option<IpAddr>,
+        /// What to do besides.
+        extras: Extras,
     },
+}
+
+/// Steps that only some PAM modules need (`args` of the passdb).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extras {
+    /// `session=yes`: open a session and close it at once.
+    pub session: bool,
+    /// `setcred=yes`: establish credentials.
+    pub setcred: bool,
 }
 
 /// From auth-worker.
@@ -49,15 +60,29 @@ pub enum Verdict {
         /// The name afterwards.
         user: Username,
     },
-    /// Wrong password.
-    PasswordMismatch,
-    /// PAM does not know the user.
-    UnknownUser,
-    /// The account or its password has expired, or the account is locked.
-    Expired,
+    /// Not let in.
+    Refused {
+        /// What PAM means.
+        reason: Refusal,
+        /// What it said, for the log: `pam_authenticate() failed: Authentication failure`.
+        text: String,
+    },
     /// PAM is out of order.
     Failed {
         /// What it said, for the log.
         reason: String,
     },
+}
+
+/// Why PAM lets nobody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Wrong password.
+    Mismatch,
+    /// PAM does not know the user.
+    UnknownUser,
+    /// The account is locked or has expired.
+    Disabled,
+    /// The password has expired.
+    PasswordExpired,
 }
