@@ -1,5 +1,11 @@
 //! The same files printed by Dovecot 2.3.19.1's doveconf and by ours (dovecot-2.3.19.1/make).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod condition;
+mod md5;
 mod modifier;
 
 use modifier::Modifiers;

@@ -1,5 +1,11 @@
 //! What a service gets out of its snapshot, and what it does not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! Offset, width and letters between `%` and a variable's name.
 
-use md5::{Digest, Md5};
+use super::md5;
 
 /// What happens to a value before it is put in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Modifiers {
                 'X' => format!("{:x}", value.trim().parse::<u64>().unwrap_or_default()),
                 'R' => value.chars().rev().collect(),
                 'T' => value.trim_end_matches([' ', '\t', '\n', '\r']).to_owned(),
-                'M' => hex(&Md5::digest(value.as_bytes())),
+                'M' => hex(&md5::digest(value.as_bytes())),
                 'D' => value.replace('.', ",dc="),
                 'H' => self.bucket(string_hash(value.as_bytes())),
                 'N' => self.bucket(md5_hash(value.as_bytes())),
@@ -140,7 +140,7 @@ fn string_hash(bytes: &[u8]) -> u32 {
 
 /// Dovecot's `%N`: bytes 4 to 7 of the MD5, most significant first.
 fn md5_hash(bytes: &[u8]) -> u32 {
-    let digest = Md5::digest(bytes);
+    let digest = md5::digest(bytes);
     digest
         .iter()
         .skip(4)
