@@ -73,3 +73,37 @@ fn passdb(auth: &Connection, login: &Login) -> Result<String, Failure> {
         _ => Err(auth.failed("unexpected reply")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_verdict_has_its_exit_code() {
+        let login = Login {
+            auth: "".into(),
+            info: Vec::new(),
+            user: "jo".to_owned(),
+            password: Some("secret".to_owned()),
+        };
+        let ask = |reply: Reply| {
+            let auth = crate::connection::tests::service(move |_: Request| reply.clone());
+            passdb(&auth, &login)
+        };
+        let refused = |why| ask(Reply::Refused { id: ID, why }).unwrap_err().code();
+        assert_eq!(
+            (refused(Refusal::Credentials), refused(Refusal::Unavailable)),
+            (77, 75)
+        );
+        let user = "jo@example.org".to_owned().try_into().unwrap();
+        assert_eq!(
+            ask(Reply::Authenticated {
+                id: ID,
+                user,
+                fields: Vec::new()
+            })
+            .unwrap(),
+            "jo@example.org"
+        );
+    }
+}

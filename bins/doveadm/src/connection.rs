@@ -64,3 +64,52 @@ impl Connection {
         Failure::Temporary(format!("{}: {why}", self.service))
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// A connection to a service that answers each request with what `answer` says.
+    pub fn service<Q, R>(answer: impl Fn(Q) -> R + Send + 'static) -> Connection
+    where
+        Q: DeserializeOwned,
+        R: Serialize,
+    {
+        let (ours, theirs) = sys::seqpacket::pair().unwrap();
+        std::thread::spawn(move || {
+            let theirs = Channel::new(theirs);
+            while let Ok((request, _)) = theirs.recv::<Q>() {
+                theirs.send(&answer(request), &[]).unwrap();
+            }
+        });
+        Connection {
+            channel: Channel::new(ours),
+            service: "test",
+        }
+    }
+
+    #[test]
+    fn a_service_of_another_version_is_refused() {
+        use ipc::anvil::{Reply, Request, Role};
+        let hello = Request::Hello {
+            version: ipc::VERSION,
+            role: Role::Admin,
+        };
+        let (ours, theirs) = sys::seqpacket::pair().unwrap();
+        let theirs = Channel::new(theirs);
+        theirs
+            .send(
+                &Reply::Hello {
+                    version: ipc::VERSION + 1,
+                },
+                &[],
+            )
+            .unwrap();
+        let error = Connection::over::<_, Reply>("anvil", Channel::new(ours), &hello)
+            .err()
+            .unwrap();
+        assert_eq!(error.code(), 75);
+    }
+}

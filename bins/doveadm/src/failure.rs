@@ -49,7 +49,8 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    fn code(&self) -> u8 {
+    /// What scripts test.
+    pub fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => EX_USAGE,
             Self::NoUser(_) | Self::NoUserTold => EX_NOUSER,

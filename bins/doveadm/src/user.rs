@@ -196,3 +196,79 @@ pub fn fields(user: &MailUser, settings: &Settings) -> Vec<(String, String)> {
     });
     known.chain(user.fields.iter().cloned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jo() -> MailUser {
+        MailUser {
+            name: "jo@example.org".to_owned().try_into().unwrap(),
+            uid: None,
+            gid: Some(1000),
+            home: None,
+            chroot: None,
+            mail: None,
+            groups: Vec::new(),
+            fields: vec![("quota_rule".to_owned(), "*:bytes=5".to_owned())],
+        }
+    }
+
+    #[test]
+    fn userdb_counts_over_the_settings() {
+        let settings = Settings {
+            mail_uid: Some(config::UserId(5000)),
+            mail_gid: Some(config::GroupId(5000)),
+            mail_home: "/var/vmail/%d/%n".to_owned(),
+            mail_location: "maildir:%h/Maildir".to_owned(),
+        };
+        let lines: Vec<_> = fields(&jo(), &settings)
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let home = "/var/vmail/example.org/jo";
+        let expected = [
+            "uid=5000",
+            "gid=1000",
+            &format!("home={home}"),
+            &format!("mail=maildir:{home}/Maildir"),
+            "quota_rule=*:bytes=5",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(fields(&jo(), &Settings::default()).len(), 2);
+    }
+
+    #[test]
+    fn each_refusal_has_its_exit_code() {
+        let ask = |why| {
+            let auth =
+                crate::connection::tests::service(move |_: Request| Reply::Refused { id: ID, why });
+            lookup(&auth, Protocol::Doveadm, "jo").unwrap_err().code()
+        };
+        assert_eq!(
+            (ask(Refusal::UnknownUser), ask(Refusal::Unavailable)),
+            (67, 75)
+        );
+        let auth =
+            crate::connection::tests::service(|_: Request| Reply::User { id: ID, user: jo() });
+        assert_eq!(lookup(&auth, Protocol::Doveadm, "jo").unwrap(), jo());
+    }
+
+    #[test]
+    fn services_are_those_that_exist() {
+        let protocol = |words: &[&str]| {
+            protocol(
+                &words
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            protocol(&["rip=192.0.2.1", "service=imap"]).unwrap(),
+            Protocol::Imap
+        );
+        assert_eq!(protocol(&[]).unwrap(), Protocol::Doveadm);
+        assert!(protocol(&["service=nope"]).is_err());
+    }
+}
