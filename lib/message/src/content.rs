@@ -2,6 +2,7 @@
 //! RFC 2557 (location), RFC 1864 (MD5); told as BODYSTRUCTURE tells it (RFC 3501 §7.4.2).
 
 use crate::lex::{Broken, Lexer, Next};
+use crate::limits;
 use crate::param::{self, Params};
 use crate::part::Kind;
 use crate::transfer::Encoding;
@@ -260,7 +261,7 @@ fn languages(value: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut lexer = Lexer::new(value);
     let mut languages = Vec::new();
     lexer.skip_space().ok()?;
-    loop {
+    while languages.len() < limits::PARAMETERS {
         let mut language = Vec::new();
         let next = lexer.atom(&mut language);
         if language.is_empty() || next.is_err() {

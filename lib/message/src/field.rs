@@ -156,10 +156,12 @@ impl Scanner {
     }
 
     fn begin_field(&mut self, sink: &mut impl Sink) {
-        let start = std::mem::take(&mut self.name);
+        let mut start = std::mem::take(&mut self.name);
         let name = start.strip_suffix(b":").unwrap_or_default();
-        sink.begin(name.trim_ascii_end(), &start);
+        sink.begin(trim_end(name), &start);
         self.in_field = true;
+        start.clear();
+        self.name = start;
     }
 
     fn end_field(&mut self, sink: &mut impl Sink) {
@@ -242,7 +244,7 @@ impl<W: Fn(&[u8]) -> bool> Sink for Collector<W> {
 
     fn end(&mut self) {
         if let Some(field) = self.fields.last_mut().filter(|_| self.in_wanted) {
-            field.value = clean(&self.raw);
+            field.value = clean(std::mem::take(&mut self.raw));
         }
     }
 
@@ -252,30 +254,66 @@ impl<W: Fn(&[u8]) -> bool> Sink for Collector<W> {
 /// The value of a field as it is told: no line end at its end, no CR before the others. White space after the colon is
 /// gone; of a first line that is nothing else, only one byte. Folding stays, except where it folds a single byte.
 #[must_use]
-pub fn clean(raw: &[u8]) -> Vec<u8> {
-    let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
-    let mut lines = raw
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let first = lines.next().unwrap_or_default();
-    let blank = first
+pub fn clean(mut raw: Vec<u8>) -> Vec<u8> {
+    if raw.ends_with(b"\n") {
+        raw.pop();
+    }
+    let mut rest = 0..raw.len();
+    let mut kept = 0;
+    let mut is_first = true;
+    // In place, since a value may be as long as a message.
+    while let Some(line) = raw.get(rest.clone()) {
+        let len = memchr::memchr(b'\n', line).unwrap_or(line.len());
+        let is_last = len == line.len();
+        let line = line.get(..len).unwrap_or_default();
+        let told = line.strip_suffix(b"\r").unwrap_or(line).len();
+        let skip = if is_first {
+            leading_blanks(line.get(..told).unwrap_or_default())
+        } else {
+            0
+        };
+        let start = rest.start;
+        if !is_first && told > 1 {
+            set(&mut raw, kept, b'\n');
+            kept += 1;
+        }
+        raw.copy_within(start + skip..start + told, kept);
+        kept += told - skip;
+        if is_last {
+            break;
+        }
+        is_first = false;
+        rest.start += len + 1;
+    }
+    raw.truncate(kept);
+    raw
+}
+
+/// A name without the white space before its colon.
+fn trim_end(mut name: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = name {
+        name = rest;
+    }
+    name
+}
+
+/// How much white space of the first line is not told.
+fn leading_blanks(line: &[u8]) -> usize {
+    let blank = line
         .iter()
         .take_while(|&&byte| byte == b' ' || byte == b'\t')
         .count();
-    let skip = if blank == first.len() {
+    if blank == line.len() {
         blank.min(1)
     } else {
         blank
-    };
-    let mut value = Vec::with_capacity(raw.len());
-    value.extend_from_slice(first.get(skip..).unwrap_or_default());
-    for line in lines {
-        if line.len() > 1 {
-            value.push(b'\n');
-        }
-        value.extend_from_slice(line);
     }
-    value
+}
+
+fn set(bytes: &mut [u8], at: usize, byte: u8) {
+    if let Some(slot) = bytes.get_mut(at) {
+        *slot = byte;
+    }
 }
 
 #[cfg(test)]

@@ -15,5 +15,8 @@ pub const HEADERS: usize = 50 * 1024 * 1024;
 /// Addresses of one message's envelope.
 pub const ADDRESSES: usize = 10_000;
 
+/// Parameters of one field, and languages.
+pub const PARAMETERS: usize = 1_000;
+
 /// Bytes of a boundary that are compared (RFC 2046 §5.1.1 allows 70).
 pub const BOUNDARY: usize = 80;

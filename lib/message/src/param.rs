@@ -4,6 +4,7 @@
 //! with an encoded piece keeps its `*` and is encoded as a whole.
 
 use crate::lex::{Broken, Lexer, Next};
+use crate::limits;
 
 /// Names and values, in the order in which Dovecot lists them.
 pub(crate) type Params = Vec<(Vec<u8>, Vec<u8>)>;
@@ -22,7 +23,7 @@ pub(crate) fn parse(lexer: &mut Lexer<'_>) -> Params {
     let mut pieces = Vec::new();
     // Dovecot forgets to reset it: `a*1=x; b*=y` makes y the second piece of b.
     let mut index = 0;
-    while lexer.peek().is_some() {
+    while lexer.peek().is_some() && params.len() + pieces.len() < limits::PARAMETERS {
         let Ok((name, value)) = parameter(lexer) else {
             lexer.take_while(|byte| byte != b';');
             continue;

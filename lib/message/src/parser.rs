@@ -9,6 +9,8 @@ mod tree;
 
 use std::io::{self, Read};
 
+use memchr::memmem::Finder;
+
 use crate::part::Message;
 use crate::size::Counter;
 use boundary::{Boundaries, DECIDING, Delimiter};
@@ -58,6 +60,8 @@ pub struct Parser {
     line: Vec<u8>,
     /// The next byte begins a line.
     at_line_start: bool,
+    /// Finds the lines that may be boundaries.
+    line_dash: Finder<'static>,
 }
 
 impl Default for Parser {
@@ -78,6 +82,7 @@ impl Parser {
             header: HeaderReader::default(),
             line: Vec::new(),
             at_line_start: true,
+            line_dash: Finder::new(b"\n-"),
         };
         parser.begin_part();
         parser
@@ -131,12 +136,14 @@ impl Parser {
         if line_end.is_none() && !second && self.line.len() < DECIDING {
             return rest;
         }
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
         self.at_line_start = false;
         match self.boundaries.find(&line) {
             Some(delimiter) => self.boundary(&line, delimiter),
             None => self.content(&line),
         }
+        line.clear();
+        self.line = line;
         rest
     }
 
@@ -203,7 +210,7 @@ impl Parser {
         let end = if self.boundaries.is_empty() || self.tree.is_full() {
             bytes.len()
         } else {
-            memchr::memmem::find(bytes, b"\n-").map_or(bytes.len(), |at| at + 1)
+            self.line_dash.find(bytes).map_or(bytes.len(), |at| at + 1)
         };
         let (body, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
         self.counter.add(body);

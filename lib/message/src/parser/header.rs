@@ -169,7 +169,7 @@ impl Sink for Fields {
 
     fn end(&mut self) {
         let Some(raw) = self.value.take() else { return };
-        let value = crate::field::clean(&raw);
+        let value = crate::field::clean(raw);
         if Content::wants(&self.name) {
             self.content.add(&self.name, &value);
         } else if self.name.eq_ignore_ascii_case(b"mime-version") {
