@@ -7,6 +7,7 @@ mod test;
 mod tests;
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use imap_proto::Args;
 use imap_proto::search::Program;
@@ -15,7 +16,7 @@ use mailbox::Seq;
 use self::compile::Search;
 use self::known::Trouble;
 use super::{After, Command, State};
-use crate::session::{By, Failure, Reply, Session};
+use crate::session::{By, Client, EndReason, Failure, Reply, Session};
 
 pub const COMMAND: Command = Command {
     name: "SEARCH",
@@ -64,12 +65,14 @@ fn run_by(session: &mut Session<'_>, mut args: Args<'_>, by: By) -> Result<Reply
 /// All mails that match, ascending. Nothing is told before all is known: a failure in between is a clean NO.
 fn find(session: &mut Session<'_>, search: &Search) -> Result<Vec<Seq>, Failure> {
     let mut found = Vec::new();
+    let mut progress = Progress::new();
     let mails = session
         .selected
         .as_ref()
         .map_or(0, |selected| selected.mailbox.len());
     for seq in (1..=mails).filter_map(Seq::new) {
         session.client.check_kicked()?;
+        progress.tell(&mut session.client, seq, mails)?;
         let Some(selected) = &mut session.selected else {
             break;
         };
@@ -89,6 +92,42 @@ fn find(session: &mut Session<'_>, search: &Search) -> Result<Vec<Seq>, Failure>
         }
     }
     Ok(found)
+}
+
+/// Tells clients that would lose patience how far a long search has come, in Dovecot's words.
+struct Progress {
+    began: Instant,
+    next: Instant,
+}
+
+/// How often a long search says so.
+const NOTICE: Duration = Duration::from_secs(10);
+
+impl Progress {
+    fn new() -> Self {
+        let began = Instant::now();
+        Self {
+            began,
+            next: began + NOTICE,
+        }
+    }
+
+    fn tell(&mut self, client: &mut Client<'_>, seq: Seq, mails: u32) -> Result<(), EndReason> {
+        let now = Instant::now();
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + NOTICE;
+        let (done, all) = (u64::from(seq.get()), u64::from(mails.max(1)));
+        let left = now.duration_since(self.began).as_secs() * all.saturating_sub(done) / done;
+        let percent = done * 100 / all;
+        client.line(&format!(
+            "* OK Searched {percent}% of the mailbox, ETA {}:{:02}",
+            left / 60,
+            left % 60
+        ))?;
+        client.flush()
+    }
 }
 
 fn completed() -> Reply {

@@ -106,29 +106,33 @@ pub struct Ended {
     pub reason: EndReason,
     /// What it did.
     pub counters: Counters,
-    summary: String,
+    /// `imap_logout_format`.
+    format: String,
 }
 
 impl Ended {
     pub(super) fn new(reason: EndReason, counters: Counters, settings: &Settings) -> Self {
-        let format =
-            |template: &str| config::expand::expand(template, &|name| counters.variable(name));
-        // A template that cannot be expanded must not cost the administrator the whole line.
-        let summary = format(&settings.imap_logout_format)
-            .or_else(|_| format("in=%i out=%o"))
-            .unwrap_or_default();
         Self {
             reason,
             counters,
-            summary,
+            format: settings.imap_logout_format.clone(),
         }
+    }
+
+    /// A format that cannot be expanded must not cost the administrator the whole line.
+    fn summary(&self) -> String {
+        let expand =
+            |format: &str| config::expand::expand(format, &|name| self.counters.variable(name));
+        expand(&self.format)
+            .or_else(|_| expand("in=%i out=%o"))
+            .unwrap_or_default()
     }
 }
 
 /// `Disconnected: Logged out in=… out=…`
 impl fmt::Display for Ended {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Disconnected: {} {}", self.reason, self.summary)
+        write!(out, "Disconnected: {} {}", self.reason, self.summary())
     }
 }
 

@@ -51,8 +51,8 @@ pub struct Known {
 pub struct Header {
     /// For each header key.
     pub fields: Vec<bool>,
-    /// Day of Date:, if there is a usable one.
-    pub sent: Option<i64>,
+    /// Day of the first Date:, in days since 1970. Where it is missing or none, 0, as in Dovecot.
+    pub sent: i64,
 }
 
 impl Search {
@@ -114,17 +114,20 @@ impl Search {
         };
         let mut header = Header {
             fields: vec![false; self.headers.len()],
-            sent: None,
+            sent: 0,
         };
-        for field in field::read(file, wanted)? {
+        let fields = field::read(file, wanted)?;
+        for field in &fields {
             let text = words::decode(&field.value);
             for (found, key) in header.fields.iter_mut().zip(&self.headers) {
                 *found = *found || (key.is_named(&field.name) && key.needle.is_in(&text));
             }
-            if header.sent.is_none() && field.name.eq_ignore_ascii_case(b"Date") {
-                header.sent = date::parse(&field.value).map(date::Date::local_day);
-            }
         }
+        let sent = fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(b"Date"));
+        let sent = sent.and_then(|field| date::parse(&field.value));
+        header.sent = sent.map_or(0, date::Date::local_day);
         Ok(header)
     }
 }

@@ -52,7 +52,7 @@ impl Test {
             }
             Self::Sent(test, day) => {
                 let sent = known.header.as_ref()?.sent;
-                Some(sent.is_some_and(|sent| holds(*test, sent, *day)))
+                Some(holds(*test, sent, *day))
             }
             Self::Larger(size) => known.size.map(|mail| mail > *size),
             Self::Smaller(size) => known.size.map(|mail| mail < *size),
