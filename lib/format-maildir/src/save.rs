@@ -155,7 +155,7 @@ impl Saving {
         // They are no longer in tmp/.
         self.pending.clear();
         let uid_validity = maildir.uid_validity(&state)?;
-        lock.unlock()?;
+        drop(lock);
         Ok(Appended { uid_validity, uids })
     }
 
@@ -209,7 +209,7 @@ impl Maildir {
                 }
             }
         }
-        own.end(&self.fs, self.dir(), state)?;
+        own.end(&self.fs, self.dir(), state);
         result
     }
 

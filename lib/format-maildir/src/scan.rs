@@ -41,9 +41,9 @@ impl DirStamp {
     }
 
     /// After a change of our own to a directory that was current before it.
-    fn after_own_change(mtime: Time) -> Self {
+    fn after_own_change(mtime: Option<Time>) -> Self {
         Self {
-            mtime: Some(mtime),
+            mtime,
             recheck: Some(Instant::now() + OWN_CHANGE),
         }
     }
@@ -63,20 +63,20 @@ impl OwnChange {
         })
     }
 
-    pub(crate) fn end(self, fs: &Fs, dir: &Path, state: &mut State) -> FsResult<()> {
+    /// What was done is done: where the time stamps cannot be had, the next update scans.
+    pub(crate) fn end(self, fs: &Fs, dir: &Path, state: &mut State) {
         if self.new_current {
-            let now = mtime(fs, dir, Place::New)?;
-            if state.new.mtime != Some(now) {
+            let now = mtime(fs, dir, Place::New).ok();
+            if state.new.mtime != now {
                 state.new = DirStamp::after_own_change(now);
             }
         }
         if self.cur_current {
-            let now = mtime(fs, dir, Place::Cur)?;
-            if state.cur.mtime != Some(now) {
+            let now = mtime(fs, dir, Place::Cur).ok();
+            if state.cur.mtime != now {
                 state.cur = DirStamp::after_own_change(now);
             }
         }
-        Ok(())
     }
 }
 

@@ -106,13 +106,14 @@ impl Dotlock {
     }
 
     fn release(&mut self) -> FsResult<()> {
-        let ours = self.is_held();
+        // Once more before everybody waits for a lock that nobody holds.
+        let ours = self.is_held().or_else(|_| self.is_held());
         self.held = None;
-        if ours? {
-            self.fs.unlink_if_exists(&self.path)
-        } else {
-            Ok(())
+        if !ours? {
+            return Ok(());
         }
+        let removed = self.fs.unlink_if_exists(&self.path);
+        removed.or_else(|_| self.fs.unlink_if_exists(&self.path))
     }
 }
 

@@ -1,0 +1,179 @@
+//! A Maildir in a temporary directory, on a file system that fails on demand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    missing_docs,
+    reason = "helpers of tests"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use format_maildir::save::Saving;
+use format_maildir::settings::Settings;
+use format_maildir::view::View;
+use format_maildir::{Maildir, NewUidValidity, Place};
+use mailbox::{
+    Access, Error, Flags, Keyword, MailDate, Mailbox, MailboxName, NewMail, Save, Seq, Uid, UidSet,
+    UidValidity,
+};
+use sys::fs::Fs;
+use sys::fs::faulty::{Fault, FaultyFs};
+
+pub struct Counter(AtomicU32);
+
+impl NewUidValidity for Counter {
+    fn next(&self) -> Result<UidValidity, Error> {
+        Ok(UidValidity::new(self.0.fetch_add(1, Ordering::Relaxed)).unwrap())
+    }
+}
+
+pub struct Rig {
+    pub home: tempfile::TempDir,
+    pub faults: Arc<FaultyFs>,
+    pub counter: Arc<Counter>,
+    pub maildir: Arc<Maildir>,
+}
+
+/// Body, flags and keywords by UID, in order.
+pub type Content = BTreeMap<u32, (Vec<u8>, Flags, Vec<String>)>;
+
+impl Rig {
+    /// Empty, but for what `prepare` puts there.
+    pub fn with(prepare: impl FnOnce(&Path)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("Maildir");
+        for part in ["tmp", "new", "cur"] {
+            std::fs::create_dir_all(dir.join(part)).unwrap();
+        }
+        prepare(&dir);
+        let faults = Arc::new(FaultyFs::new(Fault::None));
+        let counter = Arc::new(Counter(AtomicU32::new(1000)));
+        let maildir = open(&home, &faults, &counter);
+        Self {
+            home,
+            faults,
+            counter,
+            maildir,
+        }
+    }
+
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.home.path().join("Maildir")
+    }
+
+    pub fn list(&self) -> String {
+        std::fs::read_to_string(self.dir().join("dovecot-uidlist")).unwrap()
+    }
+
+    /// As another process sees it.
+    pub fn other(&self) -> Arc<Maildir> {
+        open(&self.home, &self.faults, &self.counter)
+    }
+
+    pub fn view(&self) -> View {
+        view(&self.maildir, Access::ReadWrite)
+    }
+
+    pub fn save(&self, text: &str) -> Uid {
+        save(&self.maildir, text, Flags::empty(), &[]).unwrap()
+    }
+
+    pub fn content(&self) -> Content {
+        content(&self.other())
+    }
+
+    /// The lock of a process that was killed: the next one breaks it.
+    pub fn break_locks(&self) {
+        for lock in ["dovecot-uidlist.lock", "dovecot-keywords.lock"] {
+            let _ = std::fs::remove_file(self.dir().join(lock));
+        }
+    }
+}
+
+fn open(home: &tempfile::TempDir, faults: &Arc<FaultyFs>, counter: &Arc<Counter>) -> Arc<Maildir> {
+    let dir = home.path().join("Maildir");
+    Arc::new(Maildir::new(
+        Fs::new(Arc::clone(faults) as _),
+        Place {
+            control: dir.clone(),
+            dir,
+        },
+        MailboxName::new("INBOX").unwrap(),
+        Settings::default(),
+        Arc::clone(counter) as _,
+    ))
+}
+
+pub fn view(maildir: &Arc<Maildir>, access: Access) -> View {
+    View::open(
+        Arc::clone(maildir),
+        MailboxName::new("INBOX").unwrap(),
+        access,
+    )
+    .unwrap()
+}
+
+pub fn save(
+    maildir: &Arc<Maildir>,
+    text: &str,
+    flags: Flags,
+    keywords: &[&str],
+) -> Result<Uid, Error> {
+    let mut saving = Saving::begin(Arc::clone(maildir));
+    let mail = NewMail {
+        flags,
+        keywords: keywords
+            .iter()
+            .map(|name| Keyword::new(name).unwrap())
+            .collect(),
+        internal_date: Some(MailDate {
+            seconds: 1_500_000_000,
+            offset_minutes: 0,
+        }),
+    };
+    Save::save(&mut saving, &mail, &mut text.as_bytes())?;
+    Ok(saving.commit()?.uids[0])
+}
+
+pub fn content(maildir: &Arc<Maildir>) -> Content {
+    let mut view = view(maildir, Access::ReadOnly);
+    let mut all = Content::new();
+    for seq in (1..=view.len()).filter_map(Seq::new) {
+        let uid = view.uid(seq).unwrap().get();
+        let state = view.flags(seq).unwrap();
+        let names = view.keywords().to_vec();
+        let keywords = state
+            .keywords
+            .iter()
+            .map(|bit| names[bit].to_string())
+            .collect();
+        let mut body = Vec::new();
+        let mut mail = view.mail(seq).unwrap();
+        std::io::Read::read_to_end(&mut mail.body().unwrap(), &mut body).unwrap();
+        drop(mail);
+        let earlier = all.insert(uid, (body, state.flags.without(Flags::RECENT), keywords));
+        assert!(earlier.is_none(), "uid {uid} twice");
+    }
+    all
+}
+
+pub fn set(uids: &[u32]) -> UidSet {
+    uids.iter().filter_map(|&uid| Uid::new(uid)).collect()
+}
+
+pub fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
