@@ -1,6 +1,7 @@
 //! A configuration becomes one snapshot per service: only what that service may know, names resolved.
 
 mod check;
+mod effect;
 mod values;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,9 @@ impl Config {
 
     /// Warnings and errors that only show when the configuration is looked at as a whole.
     pub fn check(&self) -> Problems {
-        check::check(self)
+        let mut problems = check::check(self);
+        effect::check(self, &mut problems);
+        problems
     }
 
     fn judge(&self, values: Values<'_>) -> Result<(), Error> {

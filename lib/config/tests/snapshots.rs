@@ -368,6 +368,34 @@ fn limits_fall_back_on_the_general_ones() {
 }
 
 #[test]
+fn what_has_no_effect_is_told() {
+    let told = |text: &str| {
+        parse(text)
+            .check()
+            .iter()
+            .map(|problem| format!("{:?} {problem}", problem.severity))
+            .collect::<Vec<_>>()
+    };
+    let prefix = "Warning /etc/culver/culver.conf:1: ";
+    assert!(told("listen = *, ::\nssl_dh =\nservice pop3 {\n}\n").is_empty());
+    for text in [
+        "listen = 127.0.0.1",
+        "ssl_dh = x",
+        "mail_plugins = quota",
+        "service pop3 {\nclient_limit = 1\n}",
+        "protocols = imap",
+    ] {
+        let told = told(text);
+        assert!(told.len() == 1 && told[0].starts_with(prefix), "{told:?}");
+    }
+    let unsafe_to_ignore = told("auth_ssl_require_client_cert = yes");
+    assert!(
+        unsafe_to_ignore[0].starts_with("Error "),
+        "{unsafe_to_ignore:?}"
+    );
+}
+
+#[test]
 fn names_that_the_host_does_not_know_are_errors() {
     let text = "mail_uid = nobody-here\nmail_access_groups = mail nogroup-here\nlocal nohost.example {\n mail_debug = yes\n}\n";
     let Err(Error::Configuration(problems)) = parse(text).compile(&Town) else {
