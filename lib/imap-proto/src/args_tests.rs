@@ -1,3 +1,5 @@
+//! Strings, lists and their limits.
+
 use super::*;
 
 fn astring(text: &[u8]) -> Result<Vec<u8>, SyntaxError> {

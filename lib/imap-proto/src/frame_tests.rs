@@ -1,3 +1,5 @@
+//! Commands whole, in pieces, truncated, and too large.
+
 use super::*;
 use proptest::prelude::*;
 
