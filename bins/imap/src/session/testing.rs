@@ -555,7 +555,10 @@ impl TestClient {
                 store: &mut memory,
                 stop: &inner_stop,
                 settings: &settings,
-                who: Who { user: "test", session: "session" },
+                who: Who {
+                    user: "test",
+                    session: "session",
+                },
                 tag: "login",
                 unread,
             };
@@ -573,7 +576,8 @@ impl TestClient {
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        // The session may have ended meanwhile; what it said is what counts.
+        let _ = self.stream.write_all(bytes.as_ref());
     }
 
     /// Sends `x command` and returns the answer up to its tagged line, without line ends.
@@ -648,6 +652,11 @@ impl TestClient {
             lines.push(line);
         }
         (lines, self.session.take().unwrap().join().unwrap())
+    }
+
+    /// Sends nothing more.
+    pub fn hang_up(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
     /// The descriptor, to close or shut down.

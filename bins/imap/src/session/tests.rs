@@ -533,3 +533,56 @@ fn a_client_that_goes_in_the_middle_of_a_message_leaves_nothing() {
         "* STATUS INBOX (MESSAGES 0)"
     );
 }
+
+/// Pieces of commands, good and bad, in any order.
+const FRAGMENTS: &[&str] = &[
+    "x SELECT INBOX\r\n",
+    "x EXAMINE INBOX\r\n",
+    "x FETCH 1:* (FLAGS BODY[])\r\n",
+    "x UID FETCH * BODY.PEEK[1]<0.9>\r\n",
+    "x STORE 1 +FLAGS (\\Deleted)\r\n",
+    "x EXPUNGE\r\n",
+    "x IDLE\r\n",
+    "DONE\r\n",
+    "x APPEND INBOX {5+}\r\n",
+    "hello",
+    "\r\n",
+    "x APPEND INBOX {5}\r\n",
+    "x SEARCH OR SEEN TEXT a\r\n",
+    "x COPY 1 INBOX\r\n",
+    "x MOVE 1 b\r\n",
+    "x CREATE b\r\n",
+    "x DELETE b\r\n",
+    "x LIST \"\" *\r\n",
+    "x CLOSE\r\n",
+    "x UID STORE 1:9 FLAGS.SILENT (k)\r\n",
+    "x UID SEARCH 1:*\r\n",
+    "{3+}\r\n",
+    "{3}\r\n",
+    "\"",
+    "(",
+    ")",
+    " ",
+    "x STATUS INBOX (UNSEEN)\r\n",
+    "x FETCH 1 BODY[HEADER.FIELDS (a)]\r\n",
+    "\0",
+    "\u{e4}",
+    "x LSUB {0+}\r\n",
+    " *\r\n",
+    "x UNSELECT\r\n",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 200, ..Default::default() })]
+
+    #[test]
+    fn no_conversation_breaks_a_session(order in proptest::collection::vec(proptest::sample::select(FRAGMENTS), 0..40)) {
+        let mut client = TestClient::new(&with_mails(2));
+        client.send(order.concat());
+        client.hang_up();
+        let (lines, ended) = client.ended();
+        // It ends when the client does, or with a farewell, and never in the middle of a line.
+        let farewell = lines.iter().any(|line| line.starts_with("* BYE "));
+        assert!(farewell || matches!(ended.reason, EndReason::Closed), "{:?}: {order:?}", ended.reason);
+    }
+}
