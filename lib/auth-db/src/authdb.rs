@@ -63,6 +63,12 @@ impl AuthDb {
         }
     }
 
+    /// Can anybody log in at all?
+    #[must_use]
+    pub fn has_passdbs(&self) -> bool {
+        !self.passdbs.is_empty()
+    }
+
     /// Reads password files ahead. The lines say which cannot be read: worth an error in the log, not an end.
     pub async fn preload(&self, outside: &impl Outside) -> Vec<String> {
         let mut problems = Vec::new();
