@@ -33,8 +33,8 @@ use crate::{IdentitySettings, Limits, Manager, identify};
 const AUTH_SOCKET: &str = "/run/culver/auth/master";
 /// Unidentified workers that are ready in any case: a login should not wait for a new process.
 const SPARE: usize = 2;
-/// How often the status line is brought up to date.
-const STATUS_PERIOD: Duration = Duration::from_secs(10);
+/// How often the status line is brought up to date, and anvil found again after its restart.
+const STATUS_PERIOD: Duration = Duration::from_secs(2);
 
 /// What differs between the managers of protocols.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +178,8 @@ impl Sessions {
                     Signal::Drain => break,
                 },
                 _ = ticks.tick() => {
+                    // An anvil that was restarted forgets, after 10 s, who does not come back.
+                    self.census.connect().await;
                     let (sessions, workers) = self.manager.load();
                     control.status(&format!("{sessions} sessions in {workers} workers"));
                 }
