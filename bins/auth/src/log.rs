@@ -5,7 +5,10 @@ use service::journal::{Clean, id};
 
 /// Writes a database's note about a client's attempt.
 pub fn note(client: &Client, note: &Note) {
-    let remote = client.remote_ip().map(|ip| ip.to_string()).unwrap_or_default();
+    let remote = client
+        .remote_ip()
+        .map(|ip| ip.to_string())
+        .unwrap_or_default();
     let session = client.session.as_deref().unwrap_or_default();
     let text = line(client, note);
     match note.level {
@@ -31,7 +34,12 @@ fn line(client: &Client, note: &Note) -> String {
     let mut who = vec![Clean(&note.user).to_string()];
     who.extend(client.remote_ip().map(|ip| ip.to_string()));
     who.extend(note.master.then(|| "master".to_owned()));
-    who.extend(client.session.as_ref().map(|session| format!("<{session}>")));
+    who.extend(
+        client
+            .session
+            .as_ref()
+            .map(|session| format!("<{session}>")),
+    );
     format!("{}({}): {}", note.source, who.join(","), Clean(&note.text))
 }
 
@@ -40,7 +48,13 @@ mod tests {
     use super::*;
 
     fn noted(user: &str, text: &str, master: bool) -> Note {
-        Note { level: Level::Info, source: "passwd-file", user: user.to_owned(), master, text: text.to_owned() }
+        Note {
+            level: Level::Info,
+            source: "passwd-file",
+            user: user.to_owned(),
+            master,
+            text: text.to_owned(),
+        }
     }
 
     #[test]
@@ -58,12 +72,18 @@ mod tests {
             line(&client, &noted("admin", "unknown user", true)),
             "passwd-file(admin,127.0.0.1,master,<SESS>): unknown user"
         );
-        assert_eq!(line(&Client::default(), &noted("nobody", "unknown user", false)), "passwd-file(nobody): unknown user");
+        assert_eq!(
+            line(&Client::default(), &noted("nobody", "unknown user", false)),
+            "passwd-file(nobody): unknown user"
+        );
     }
 
     #[test]
     fn a_name_cannot_forge_a_line() {
-        let line = line(&Client::default(), &noted("eve\nNov 23 auth: x", "y\u{1b}[0m", false));
+        let line = line(
+            &Client::default(),
+            &noted("eve\nNov 23 auth: x", "y\u{1b}[0m", false),
+        );
         assert!(!line.contains(['\n', '\u{1b}']), "{line}");
     }
 }

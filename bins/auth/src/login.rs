@@ -43,7 +43,11 @@ struct Login {
 /// One client's exchange.
 enum Exchange {
     /// The client has a challenge to answer.
-    Challenged { server: sasl::Server, start: Rc<Start>, since: Instant },
+    Challenged {
+        server: sasl::Server,
+        start: Rc<Start>,
+        since: Instant,
+    },
     /// Passdbs are asked, or the time to tell a failure has not come.
     Running { _task: AbortOnDrop },
 }
@@ -77,7 +81,13 @@ pub async fn serve(shared: Rc<Shared>, channel: AsyncChannel) -> Result<(), Refu
     };
     Error::check_version(version)?;
     let number = shared.next_connection();
-    let login = Rc::new(Login { shared, channel, number, pid: peer.pid, exchanges: RefCell::default() });
+    let login = Rc::new(Login {
+        shared,
+        channel,
+        number,
+        pid: peer.pid,
+        exchanges: RefCell::default(),
+    });
     let result = login.run().await;
     login.exchanges.borrow_mut().clear();
     login.shared.tokens.borrow_mut().forget(number);
@@ -86,8 +96,18 @@ pub async fn serve(shared: Rc<Shared>, channel: AsyncChannel) -> Result<(), Refu
 
 impl Login {
     async fn run(self: &Rc<Self>) -> Result<(), Refused> {
-        let mechs = self.shared.live().mechs.iter().map(|mech| mech.name().to_owned()).collect();
-        self.send(&Reply::Hello { version: VERSION, mechs }).await?;
+        let mechs = self
+            .shared
+            .live()
+            .mechs
+            .iter()
+            .map(|mech| mech.name().to_owned())
+            .collect();
+        self.send(&Reply::Hello {
+            version: VERSION,
+            mechs,
+        })
+        .await?;
         let mut sweep = tokio::time::interval(CHALLENGE_LIFETIME);
         loop {
             let request = tokio::select! {
@@ -98,9 +118,21 @@ impl Login {
                 }
             };
             match request {
-                Request::Start { id, mech, facts, cookie, initial } => {
+                Request::Start {
+                    id,
+                    mech,
+                    facts,
+                    cookie,
+                    initial,
+                } => {
                     let client = client(&facts, &mech);
-                    let start = Start { id, facts, cookie, client, at: Instant::now() };
+                    let start = Start {
+                        id,
+                        facts,
+                        cookie,
+                        client,
+                        at: Instant::now(),
+                    };
                     self.start(start, &mech, initial.as_ref()).await?;
                 }
                 Request::Continue { id, response } => self.answer(id, &response).await?,
@@ -110,7 +142,12 @@ impl Login {
         }
     }
 
-    async fn start(self: &Rc<Self>, start: Start, mech: &str, initial: Option<&Secret>) -> Result<(), Refused> {
+    async fn start(
+        self: &Rc<Self>,
+        start: Start,
+        mech: &str,
+        initial: Option<&Secret>,
+    ) -> Result<(), Refused> {
         let (known, count) = {
             let exchanges = self.exchanges.borrow();
             (exchanges.contains_key(&start.id), exchanges.len())
@@ -132,27 +169,44 @@ impl Login {
     async fn answer(self: &Rc<Self>, id: u32, response: &Secret) -> Result<(), Refused> {
         let exchange = self.exchanges.borrow_mut().remove(&id);
         match exchange {
-            Some(Exchange::Challenged { server, start, .. }) => self.step(start, server.feed(response.expose())).await,
+            Some(Exchange::Challenged { server, start, .. }) => {
+                self.step(start, server.feed(response.expose())).await
+            }
             Some(Exchange::Running { .. }) => Err(Refused::Unexpected("answer to no challenge")),
             // Its time was over.
             None => self.fail(id, None, Failure::Malformed).await,
         }
     }
 
-    async fn step(self: &Rc<Self>, start: Rc<Start>, step: Result<Step, Malformed>) -> Result<(), Refused> {
+    async fn step(
+        self: &Rc<Self>,
+        start: Rc<Start>,
+        step: Result<Step, Malformed>,
+    ) -> Result<(), Refused> {
         let id = start.id;
         let task = match step {
             Ok(Step::Challenge { prompt, next }) => {
-                let exchange = Exchange::Challenged { server: next, start, since: Instant::now() };
+                let exchange = Exchange::Challenged {
+                    server: next,
+                    start,
+                    since: Instant::now(),
+                };
                 self.exchanges.borrow_mut().insert(id, exchange);
-                return self.send(&Reply::Challenge { id, data: prompt.to_vec() }).await;
+                return self
+                    .send(&Reply::Challenge {
+                        id,
+                        data: prompt.to_vec(),
+                    })
+                    .await;
             }
             Ok(Step::Credentials(credentials)) => {
                 tokio::task::spawn_local(Rc::clone(self).prove(start, credentials))
             }
             Err(malformed) => tokio::task::spawn_local(Rc::clone(self).refuse(start, malformed)),
         };
-        let running = Exchange::Running { _task: AbortOnDrop(task.abort_handle()) };
+        let running = Exchange::Running {
+            _task: AbortOnDrop(task.abort_handle()),
+        };
         self.exchanges.borrow_mut().insert(id, running);
         Ok(())
     }
@@ -161,7 +215,10 @@ impl Login {
     async fn prove(self: Rc<Self>, start: Rc<Start>, credentials: Credentials) {
         let _running = self.shared.count();
         let live = self.shared.live();
-        let outside = For { shared: &self.shared, client: &start.client };
+        let outside = For {
+            shared: &self.shared,
+            client: &start.client,
+        };
         let claim = Claim {
             authcid: &credentials.authcid,
             authzid: credentials.authzid.as_deref(),
@@ -179,26 +236,64 @@ impl Login {
         let _running = self.shared.count();
         let live = self.shared.live();
         if live.verbose {
-            let source = if start.client.mech == "LOGIN" { "login" } else { "plain" };
+            let source = if start.client.mech == "LOGIN" {
+                "login"
+            } else {
+                "plain"
+            };
             let text = malformed.to_string();
-            log::note(&start.client, &Note { level: Level::Info, source, user: "?".to_owned(), master: false, text });
+            log::note(
+                &start.client,
+                &Note {
+                    level: Level::Info,
+                    source,
+                    user: "?".to_owned(),
+                    master: false,
+                    text,
+                },
+            );
         }
         tokio::time::sleep_until(self.shared.delay.deadline(start.at, live.failure_delay)).await;
-        self.finish(&Reply::Failure { id: start.id, user: None, reason: Failure::Malformed }).await;
+        self.finish(&Reply::Failure {
+            id: start.id,
+            user: None,
+            reason: Failure::Malformed,
+        })
+        .await;
     }
 
     fn accept(&self, start: &Start, accepted: Accepted) -> Reply {
-        let failure = |reason| Reply::Failure { id: start.id, user: Some(accepted.names.user.clone()), reason };
+        let failure = |reason| Reply::Failure {
+            id: start.id,
+            user: Some(accepted.names.user.clone()),
+            reason,
+        };
         let Ok(user) = Username::try_from(accepted.names.user.clone()) else {
             return failure(Failure::Credentials);
         };
-        let binding = Binding { login_pid: self.pid, cookie: start.cookie, facts: start.facts.clone() };
-        let token = self.shared.tokens.borrow_mut().issue(self.number, binding, accepted.clone(), Instant::now());
+        let binding = Binding {
+            login_pid: self.pid,
+            cookie: start.cookie,
+            facts: start.facts.clone(),
+        };
+        let token = self.shared.tokens.borrow_mut().issue(
+            self.number,
+            binding,
+            accepted.clone(),
+            Instant::now(),
+        );
         match token {
-            Ok(Some(token)) => Reply::Success { id: start.id, user, token },
+            Ok(Some(token)) => Reply::Success {
+                id: start.id,
+                user,
+                token,
+            },
             Ok(None) => failure(Failure::Busy),
             Err(error) => {
-                tracing::error!(message_id = id::AUTH_UNAVAILABLE, "auth: Error: no random bytes: {error}");
+                tracing::error!(
+                    message_id = id::AUTH_UNAVAILABLE,
+                    "auth: Error: no random bytes: {error}"
+                );
                 failure(Failure::Unavailable)
             }
         }
@@ -213,14 +308,21 @@ impl Login {
         };
         // Whose fault it is not need not wait.
         if !rejected.nodelay && reason != Failure::Unavailable {
-            tokio::time::sleep_until(self.shared.delay.deadline(start.at, live.failure_delay)).await;
+            tokio::time::sleep_until(self.shared.delay.deadline(start.at, live.failure_delay))
+                .await;
         }
-        Reply::Failure { id: start.id, user: Some(rejected.user), reason }
+        Reply::Failure {
+            id: start.id,
+            user: Some(rejected.user),
+            reason,
+        }
     }
 
     /// The last word of an exchange. Its entry is this very task's handle: dropped after the reply is out.
     async fn finish(&self, reply: &Reply) {
-        let (Reply::Challenge { id, .. } | Reply::Success { id, .. } | Reply::Failure { id, .. }) = reply else {
+        let (Reply::Challenge { id, .. } | Reply::Success { id, .. } | Reply::Failure { id, .. }) =
+            reply
+        else {
             return;
         };
         // A connection that cannot be written ends where it is read.
@@ -238,10 +340,14 @@ impl Login {
     }
 
     fn forget_challenges(&self, now: Instant) {
-        self.exchanges.borrow_mut().retain(|_, exchange| match exchange {
-            Exchange::Challenged { since, .. } => now.saturating_duration_since(*since) < CHALLENGE_LIFETIME,
-            Exchange::Running { .. } => true,
-        });
+        self.exchanges
+            .borrow_mut()
+            .retain(|_, exchange| match exchange {
+                Exchange::Challenged { since, .. } => {
+                    now.saturating_duration_since(*since) < CHALLENGE_LIFETIME
+                }
+                Exchange::Running { .. } => true,
+            });
     }
 }
 

@@ -58,7 +58,13 @@ pub async fn serve(shared: Rc<Shared>, channel: AsyncChannel, door: Door) -> Res
         return Err(Refused::Unexpected("first message"));
     };
     Error::check_version(version)?;
-    let peer = Rc::new(Peer { shared, channel, door, uid: who.uid, pid: who.pid });
+    let peer = Rc::new(Peer {
+        shared,
+        channel,
+        door,
+        uid: who.uid,
+        pid: who.pid,
+    });
     peer.send(&Reply::Hello { version: VERSION }).await?;
     peer.run().await
 }
@@ -90,19 +96,38 @@ impl Peer {
             Request::Authenticate { .. } => self.shared.live().welcome.admins.contains(&self.uid),
             Request::Lookup { .. } | Request::List { .. } => true,
         };
-        if may { Ok(()) } else { Err(Refused::Unexpected("request at this socket, or from this user")) }
+        if may {
+            Ok(())
+        } else {
+            Err(Refused::Unexpected(
+                "request at this socket, or from this user",
+            ))
+        }
     }
 
     async fn answer(&self, request: Request) -> Result<(), Refused> {
         let reply = match request {
-            Request::Redeem { id, token, cookie, facts, login_pid } => {
-                let claimed = Binding { login_pid, cookie, facts };
+            Request::Redeem {
+                id,
+                token,
+                cookie,
+                facts,
+                login_pid,
+            } => {
+                let claimed = Binding {
+                    login_pid,
+                    cookie,
+                    facts,
+                };
                 found(id, self.redeem(&token, &claimed).await)
             }
             Request::Lookup { id, protocol, user } => found(id, self.lookup(protocol, &user).await),
-            Request::Authenticate { id, protocol, user, password } => {
-                self.authenticate(id, protocol, &user, &password).await
-            }
+            Request::Authenticate {
+                id,
+                protocol,
+                user,
+                password,
+            } => self.authenticate(id, protocol, &user, &password).await,
             Request::List { id } => return self.list(id).await,
             Request::Hello { .. } => return Ok(()),
         };
@@ -110,7 +135,11 @@ impl Peer {
     }
 
     async fn redeem(&self, token: &Token, claimed: &Binding) -> Result<MailUser, Refusal> {
-        let redeemed = self.shared.tokens.borrow_mut().redeem(token, claimed, Instant::now());
+        let redeemed = self
+            .shared
+            .tokens
+            .borrow_mut()
+            .redeem(token, claimed, Instant::now());
         let accepted = redeemed.inspect_err(|why| self.log_refused(&claimed.facts, *why))?;
         let facts = &claimed.facts;
         let client = Client {
@@ -122,37 +151,92 @@ impl Peer {
             secured: facts.is_secured(),
         };
         let live = self.shared.live();
-        let record = live.db.user_of(&client, &accepted, &For { shared: &self.shared, client: &client }).await;
+        let record = live
+            .db
+            .user_of(
+                &client,
+                &accepted,
+                &For {
+                    shared: &self.shared,
+                    client: &client,
+                },
+            )
+            .await;
         if record == Err(NoUser::Unknown) {
             let (source, user) = ("userdb", accepted.names.user);
             let text = "user not found from any userdbs".to_owned();
-            log::note(&client, &Note { level: Level::Error, source, user, master: false, text });
+            log::note(
+                &client,
+                &Note {
+                    level: Level::Error,
+                    source,
+                    user,
+                    master: false,
+                    text,
+                },
+            );
         }
         mail_user(record)
     }
 
     async fn lookup(&self, protocol: Protocol, user: &str) -> Result<MailUser, Refusal> {
-        let client = Client { service: protocol.name().to_owned(), ..Client::default() };
+        let client = Client {
+            service: protocol.name().to_owned(),
+            ..Client::default()
+        };
         let live = self.shared.live();
-        mail_user(live.db.user(&client, user, &For { shared: &self.shared, client: &client }).await)
+        mail_user(
+            live.db
+                .user(
+                    &client,
+                    user,
+                    &For {
+                        shared: &self.shared,
+                        client: &client,
+                    },
+                )
+                .await,
+        )
     }
 
-    async fn authenticate(&self, id: u32, protocol: Protocol, user: &str, password: &Secret) -> Reply {
-        let client =
-            Client { service: protocol.name().to_owned(), mech: "PLAIN".to_owned(), ..Client::default() };
+    async fn authenticate(
+        &self,
+        id: u32,
+        protocol: Protocol,
+        user: &str,
+        password: &Secret,
+    ) -> Reply {
+        let client = Client {
+            service: protocol.name().to_owned(),
+            mech: "PLAIN".to_owned(),
+            ..Client::default()
+        };
         let live = self.shared.live();
-        let outside = For { shared: &self.shared, client: &client };
+        let outside = For {
+            shared: &self.shared,
+            client: &client,
+        };
         let refused = |why| Reply::Refused { id, why };
         if sasl::Password::new(password.expose()).is_err() {
             return refused(Refusal::Credentials);
         }
-        let claim = Claim { authcid: user, authzid: None, password: password.expose() };
+        let claim = Claim {
+            authcid: user,
+            authzid: None,
+            password: password.expose(),
+        };
         match live.db.authenticate(&client, claim, &outside).await {
             Ok(accepted) => match Username::try_from(accepted.names.user) {
-                Ok(user) => Reply::Authenticated { id, user, fields: accepted.fields.into_iter().collect() },
+                Ok(user) => Reply::Authenticated {
+                    id,
+                    user,
+                    fields: accepted.fields.into_iter().collect(),
+                },
                 Err(_) => refused(Refusal::Credentials),
             },
-            Err(rejected) if rejected.reason == Reason::Unavailable => refused(Refusal::Unavailable),
+            Err(rejected) if rejected.reason == Reason::Unavailable => {
+                refused(Refusal::Unavailable)
+            }
             Err(_) => refused(Refusal::Credentials),
         }
     }
@@ -160,14 +244,37 @@ impl Peer {
     async fn list(&self, id: u32) -> Result<(), Refused> {
         let client = Client::default();
         let live = self.shared.live();
-        let Ok(users) = live.db.users(&For { shared: &self.shared, client: &client }).await else {
-            return self.send(&Reply::Refused { id, why: Refusal::Unavailable }).await;
+        let Ok(users) = live
+            .db
+            .users(&For {
+                shared: &self.shared,
+                client: &client,
+            })
+            .await
+        else {
+            return self
+                .send(&Reply::Refused {
+                    id,
+                    why: Refusal::Unavailable,
+                })
+                .await;
         };
-        let users: Vec<Username> = users.into_iter().filter_map(|user| Username::try_from(user).ok()).collect();
+        let users: Vec<Username> = users
+            .into_iter()
+            .filter_map(|user| Username::try_from(user).ok())
+            .collect();
         for batch in users.chunks(BATCH) {
-            self.send(&Reply::Users { id, users: batch.to_vec() }).await?;
+            self.send(&Reply::Users {
+                id,
+                users: batch.to_vec(),
+            })
+            .await?;
         }
-        self.send(&Reply::Users { id, users: Vec::new() }).await
+        self.send(&Reply::Users {
+            id,
+            users: Vec::new(),
+        })
+        .await
     }
 
     async fn send(&self, reply: &Reply) -> Result<(), Refused> {

@@ -28,7 +28,11 @@ impl Workers {
     /// To the auth-worker that listens at `path`, `most` connections at once.
     pub fn new(path: PathBuf, most: usize) -> Self {
         let places = Semaphore::new(most.min(Semaphore::MAX_PERMITS));
-        Self { path, places, idle: RefCell::default() }
+        Self {
+            path,
+            places,
+            idle: RefCell::default(),
+        }
     }
 
     /// Asks; waits for a free connection.
@@ -43,13 +47,18 @@ impl Workers {
             Ok(Ok(verdict)) => translate(verdict),
             Ok(Err(error)) => PamVerdict::Failed(format!("auth-worker: {error}")),
             // The connection is closed with this; auth-worker ends the process that hangs.
-            Err(_) => PamVerdict::Failed(format!("PAM did not answer within {} s", PATIENCE.as_secs())),
+            Err(_) => PamVerdict::Failed(format!(
+                "PAM did not answer within {} s",
+                PATIENCE.as_secs()
+            )),
         }
     }
 
     /// Closes connections that nobody needed for a while.
     pub fn sweep(&self, now: Instant) {
-        self.idle.borrow_mut().retain(|(_, since)| now.saturating_duration_since(*since) < IDLE);
+        self.idle
+            .borrow_mut()
+            .retain(|(_, since)| now.saturating_duration_since(*since) < IDLE);
     }
 
     async fn exchange(&self, request: &Request) -> Result<Verdict, Error> {
@@ -62,7 +71,9 @@ impl Workers {
             }
         }
         let channel = AsyncChannel::connect(&self.path)?;
-        channel.send(&Request::Hello { version: VERSION }, &[]).await?;
+        channel
+            .send(&Request::Hello { version: VERSION }, &[])
+            .await?;
         match channel.recv::<Reply>().await?.0 {
             Reply::Hello { version } => Error::check_version(version)?,
             Reply::Verdict(_) => return Err(unexpected()),
@@ -81,7 +92,10 @@ impl Workers {
 }
 
 fn unexpected() -> Error {
-    Error::Malformed { expected: "reply of auth-worker", reason: "not the one that was asked for".to_owned() }
+    Error::Malformed {
+        expected: "reply of auth-worker",
+        reason: "not the one that was asked for".to_owned(),
+    }
 }
 
 fn request(question: PamQuestion) -> Result<Request, &'static str> {
@@ -90,14 +104,20 @@ fn request(question: PamQuestion) -> Result<Request, &'static str> {
         user: Username::try_from(question.user)?,
         password: Secret::new(question.password.to_vec()),
         remote: question.remote,
-        extras: Extras { session: question.session, setcred: question.setcred },
+        extras: Extras {
+            session: question.session,
+            setcred: question.setcred,
+        },
     })
 }
 
 fn translate(verdict: Verdict) -> PamVerdict {
     match verdict {
         Verdict::Accepted { user } => PamVerdict::Accepted { user: user.into() },
-        Verdict::Refused { reason, text } => PamVerdict::Refused { reason: refusal(reason), text },
+        Verdict::Refused { reason, text } => PamVerdict::Refused {
+            reason: refusal(reason),
+            text,
+        },
         Verdict::Failed { reason } => PamVerdict::Failed(reason),
     }
 }

@@ -80,13 +80,21 @@ pub async fn serve(mut control: Control, sockets: Sockets, live: Live) -> Result
 }
 
 /// Begins to accept at all sockets.
-pub fn accept_all(sockets: Sockets, shared: &Rc<Shared>) -> Result<[tokio::task::JoinHandle<()>; 3], Error> {
-    let [login, master, userdb] = [sockets.login, sockets.master, sockets.userdb].map(AsyncListener::new);
+pub fn accept_all(
+    sockets: Sockets,
+    shared: &Rc<Shared>,
+) -> Result<[tokio::task::JoinHandle<()>; 3], Error> {
+    let [login, master, userdb] =
+        [sockets.login, sockets.master, sockets.userdb].map(AsyncListener::new);
     let of = || Rc::clone(shared);
     Ok([
         tokio::task::spawn_local(accept(login?, of(), login::serve)),
-        tokio::task::spawn_local(accept(master?, of(), |shared, peer| master::serve(shared, peer, Door::Master))),
-        tokio::task::spawn_local(accept(userdb?, of(), |shared, peer| master::serve(shared, peer, Door::Userdb))),
+        tokio::task::spawn_local(accept(master?, of(), |shared, peer| {
+            master::serve(shared, peer, Door::Master)
+        })),
+        tokio::task::spawn_local(accept(userdb?, of(), |shared, peer| {
+            master::serve(shared, peer, Door::Userdb)
+        })),
     ])
 }
 
@@ -135,8 +143,18 @@ fn report(peer: Result<sys::peer::Peer, ipc::Error>, outcome: &Result<(), Refuse
 pub async fn preload(shared: &Shared) {
     let live = shared.live();
     let client = Client::default();
-    for problem in live.db.preload(&For { shared, client: &client }).await {
-        tracing::error!(message_id = id::AUTH_UNAVAILABLE, "auth: Error: passwd-file: {problem}");
+    for problem in live
+        .db
+        .preload(&For {
+            shared,
+            client: &client,
+        })
+        .await
+    {
+        tracing::error!(
+            message_id = id::AUTH_UNAVAILABLE,
+            "auth: Error: passwd-file: {problem}"
+        );
     }
 }
 
@@ -148,7 +166,10 @@ async fn reload(shared: &Shared) -> Result<(), Error> {
 
 fn status(shared: &Shared, now: Instant) -> String {
     let tokens = shared.tokens.borrow().outstanding(now);
-    format!("{} requests under way, {tokens} tokens to be redeemed", shared.running.get())
+    format!(
+        "{} requests under way, {tokens} tokens to be redeemed",
+        shared.running.get()
+    )
 }
 
 /// Lets what is under way come to its end.

@@ -52,10 +52,20 @@ pub struct Welcome {
 
 impl Welcome {
     fn of(snapshot: &Snapshot) -> Self {
-        let uids = |users: &[&str]| users.iter().filter_map(|user| snapshot.peer_uid(user)).collect::<Vec<_>>();
+        let uids = |users: &[&str]| {
+            users
+                .iter()
+                .filter_map(|user| snapshot.peer_uid(user))
+                .collect::<Vec<_>>()
+        };
         let mut lookups = uids(&["culver", "culver-lmtp"]);
         lookups.push(0);
-        Self { login: uids(&["culver-imap-login"]), managers: uids(&["culver"]), lookups, admins: vec![0] }
+        Self {
+            login: uids(&["culver-imap-login"]),
+            managers: uids(&["culver"]),
+            lookups,
+            admins: vec![0],
+        }
     }
 }
 
@@ -71,12 +81,17 @@ impl Live {
     pub fn new(settings: &Settings, welcome: Welcome) -> Result<Self, Error> {
         let db = AuthDb::new(settings).map_err(|problems| {
             for problem in &problems {
-                tracing::error!(message_id = id::AUTH_MISCONFIGURED, "auth: Error: {problem}");
+                tracing::error!(
+                    message_id = id::AUTH_MISCONFIGURED,
+                    "auth: Error: {problem}"
+                );
             }
             Error::Settings("passdb and userdb blocks have errors".to_owned())
         })?;
         if !db.has_passdbs() {
-            return Err(Error::Settings("No passdbs specified in configuration file".to_owned()));
+            return Err(Error::Settings(
+                "No passdbs specified in configuration file".to_owned(),
+            ));
         }
         Ok(Self {
             db,
@@ -103,7 +118,9 @@ fn mechs(wanted: &[String]) -> Result<Vec<Mech>, Error> {
         }
     }
     if found.is_empty() {
-        return Err(Error::Settings("auth_mechanisms: none of them is supported".to_owned()));
+        return Err(Error::Settings(
+            "auth_mechanisms: none of them is supported".to_owned(),
+        ));
     }
     Ok(found)
 }

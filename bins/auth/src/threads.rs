@@ -27,7 +27,10 @@ pub struct Threads {
 impl Default for Threads {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { lookups: Pool::new(LOOKUPS, 0), hashes: Pool::new(processors, LOW_PRIORITY) }
+        Self {
+            lookups: Pool::new(LOOKUPS, 0),
+            hashes: Pool::new(processors, LOW_PRIORITY),
+        }
     }
 }
 
@@ -80,7 +83,13 @@ struct State {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{} jobs, {} of {} threads idle", self.jobs.len(), self.idle, self.threads)
+        write!(
+            out,
+            "{} jobs, {} of {} threads idle",
+            self.jobs.len(),
+            self.idle,
+            self.threads
+        )
     }
 }
 
@@ -93,7 +102,11 @@ impl Queue {
 
 impl Pool {
     fn new(most: usize, priority: i32) -> Self {
-        Self { queue: Arc::default(), most, priority }
+        Self {
+            queue: Arc::default(),
+            most,
+            priority,
+        }
     }
 
     fn push(&self, job: Job) {
@@ -101,7 +114,9 @@ impl Pool {
         state.jobs.push_back(job);
         if state.idle < state.jobs.len() && state.threads < self.most {
             let (queue, priority) = (Arc::clone(&self.queue), self.priority);
-            let started = std::thread::Builder::new().name("auth".to_owned()).spawn(move || run(&queue, priority));
+            let started = std::thread::Builder::new()
+                .name("auth".to_owned())
+                .spawn(move || run(&queue, priority));
             // Without one more thread those that run must do; without any, the job is dropped and its asker told.
             match started {
                 Ok(_) => state.threads += 1,
@@ -136,8 +151,81 @@ fn run(queue: &Queue, priority: i32) {
             return;
         } else {
             state.idle += 1;
-            state = queue.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = queue
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn one_thread() -> Threads {
+        Threads {
+            lookups: Pool::new(1, 0),
+            hashes: Pool::new(1, LOW_PRIORITY),
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_not_done() {
+        let threads = one_thread();
+        let done = Arc::new(AtomicUsize::new(0));
+        let (release, held) = mpsc::channel::<()>();
+        let mut first = Box::pin(threads.run(Weight::Hash, move || held.recv().is_err()));
+        let mut given_up = Vec::new();
+        for _ in 0..1000 {
+            let done = Arc::clone(&done);
+            given_up.push(Box::pin(
+                threads.run(Weight::Hash, move || done.fetch_add(1, Ordering::SeqCst)),
+            ));
+        }
+        // Asked for, and then no more.
+        assert!(begin(&mut first).is_none());
+        for waiting in &mut given_up {
+            assert!(begin(waiting).is_none());
+        }
+        drop(given_up);
+        drop(release);
+        assert_eq!(first.await, Some(true));
+        assert_eq!(threads.run(Weight::Hash, || 7).await, Some(7));
+        assert_eq!(done.load(Ordering::SeqCst), 0);
+    }
+
+    /// Begins a future; its value if that is all it takes.
+    fn begin<T>(future: &mut (impl Future<Output = T> + Unpin + ?Sized)) -> Option<T> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::Pin::new(future).poll(&mut context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_no_answer_and_ends_no_thread() {
+        let threads = one_thread();
+        assert_eq!(
+            threads.run(Weight::Lookup, || panic!("on purpose")).await,
+            None::<()>
+        );
+        assert_eq!(threads.run(Weight::Lookup, || 7).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn hashes_do_not_hold_lookups_up() {
+        let threads = one_thread();
+        let (release, held) = mpsc::channel::<()>();
+        let mut hash = Box::pin(threads.run(Weight::Hash, move || held.recv().is_err()));
+        assert!(begin(&mut hash).is_none());
+        assert_eq!(threads.run(Weight::Lookup, || 7).await, Some(7));
+        drop(release);
+        assert_eq!(hash.await, Some(true));
     }
 }

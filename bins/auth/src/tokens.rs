@@ -68,7 +68,15 @@ impl Tokens {
         }
         let token = Token::random()?;
         *count += 1;
-        self.issued.insert(digest(&token), Issued { accepted, binding, connection, at: now });
+        self.issued.insert(
+            digest(&token),
+            Issued {
+                accepted,
+                binding,
+                connection,
+                at: now,
+            },
+        );
         Ok(Some(token))
     }
 
@@ -76,8 +84,16 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Refusal`] says what is wrong with it.
-    pub fn redeem(&mut self, token: &Token, claimed: &Binding, now: Instant) -> Result<Accepted, Refusal> {
-        let issued = self.issued.remove(&digest(token)).ok_or(Refusal::UnknownToken)?;
+    pub fn redeem(
+        &mut self,
+        token: &Token,
+        claimed: &Binding,
+        now: Instant,
+    ) -> Result<Accepted, Refusal> {
+        let issued = self
+            .issued
+            .remove(&digest(token))
+            .ok_or(Refusal::UnknownToken)?;
         self.uncount(issued.connection);
         if now.saturating_duration_since(issued.at) >= LIFETIME {
             return Err(Refusal::ExpiredToken);
@@ -91,13 +107,17 @@ impl Tokens {
     /// A login process is gone: its tokens are worth nothing.
     pub fn forget(&mut self, connection: u64) {
         if self.by_connection.remove(&connection).is_some() {
-            self.issued.retain(|_, issued| issued.connection != connection);
+            self.issued
+                .retain(|_, issued| issued.connection != connection);
         }
     }
 
     /// Forgets tokens that have long expired.
     pub fn sweep(&mut self, now: Instant) {
-        let Self { issued, by_connection } = self;
+        let Self {
+            issued,
+            by_connection,
+        } = self;
         issued.retain(|_, issued| {
             let keep = now.saturating_duration_since(issued.at) < MEMORY;
             if !keep && let Some(count) = by_connection.get_mut(&issued.connection) {
@@ -109,7 +129,10 @@ impl Tokens {
 
     /// Tokens that may still be redeemed.
     pub fn outstanding(&self, now: Instant) -> usize {
-        self.issued.values().filter(|issued| now.saturating_duration_since(issued.at) < LIFETIME).count()
+        self.issued
+            .values()
+            .filter(|issued| now.saturating_duration_since(issued.at) < LIFETIME)
+            .count()
     }
 
     fn uncount(&mut self, connection: u64) {
