@@ -53,6 +53,7 @@ impl Maildir {
         state.uids_lost = false;
         state.rewrite.get_or_insert("new uidvalidity");
         if exhausted {
+            self.must_be_scanned(state)?;
             state.renumber();
         }
         state.changed();
@@ -69,18 +70,12 @@ impl Maildir {
         let next = records
             .last()
             .map_or(state.next_uid, |last| u64::from(last.uid) + 1);
-        let dead = state
-            .records
-            .iter()
-            .filter(|record| record.file.is_none())
-            .count();
-        if state.rewrite.is_none() && !(state.new.mtime.is_some() && state.is_mostly_dead()) {
+        if state.rewrite.is_none() && !state.is_mostly_dead() {
             self.append(state, &records)?;
             state.records.extend(records);
         } else {
-            let live = state.records.len() - dead;
             state.records.extend(records);
-            self.rewrite(state, next, live)?;
+            self.rewrite(state, next)?;
         }
         state.next_uid = next;
         state.changed();
@@ -98,8 +93,8 @@ impl Maildir {
             &lines,
             self.settings.durability,
         ) {
-            Ok(stamp) => {
-                state.list_stamp = Some(stamp);
+            Ok((stamp, file)) => {
+                (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
                 Ok(())
             }
             Err(error) => {
@@ -111,7 +106,8 @@ impl Maildir {
     }
 
     /// Writes the whole list: header and living records.
-    pub(crate) fn rewrite(&self, state: &mut State, next: u64, _live: usize) -> Result<(), Error> {
+    pub(crate) fn rewrite(&self, state: &mut State, next: u64) -> Result<(), Error> {
+        self.must_be_scanned(state)?;
         let validity = self.uid_validity(state)?;
         let guid = *state.guid.get_or_insert_with(Guid::generate);
         state.records.retain(|record| record.file.is_some());
@@ -123,8 +119,8 @@ impl Maildir {
         self.log_repair(state);
         let (path, mode) = (self.list_path(), self.settings.file_mode);
         match write::replace(&self.fs, &path, mode, &content, self.settings.durability) {
-            Ok(stamp) => {
-                state.list_stamp = Some(stamp);
+            Ok((stamp, file)) => {
+                (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
                 state.rewrite = None;
                 Ok(())
             }
@@ -133,6 +129,14 @@ impl Maildir {
                 Err(error.into())
             }
         }
+    }
+
+    /// Before lines are dropped: which ones are dead is known only then.
+    fn must_be_scanned(&self, state: &mut State) -> Result<(), Error> {
+        if !state.scanned {
+            self.scan(state)?;
+        }
+        Ok(())
     }
 
     fn log_repair(&self, state: &State) {

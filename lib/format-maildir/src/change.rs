@@ -145,7 +145,7 @@ impl Maildir {
                 .durability
                 .sync_dir(&self.fs, &self.dir().join("cur"))?;
             if result.is_ok() && state.is_mostly_dead() {
-                self.rewrite(state, state.next_uid, 0)?;
+                self.rewrite(state, state.next_uid)?;
             }
         }
         result

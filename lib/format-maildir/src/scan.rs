@@ -127,6 +127,7 @@ pub(crate) fn scan(fs: &Fs, dir: &Path, state: &mut State) -> FsResult<Findings>
     }
     state.new = new;
     state.cur = cur;
+    state.scanned = true;
     Ok(Findings {
         unknown: unknown.into_values().collect(),
         doubles,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use mailbox::{Flags, Guid, UidValidity};
-use sys::fs::{Time, join};
+use sys::fs::{FsFile, Time, join};
 
 use crate::keywords::Keywords;
 use crate::name::{self, Letters, Sizes};
@@ -111,6 +111,11 @@ pub(crate) struct State {
     /// Ascending UIDs.
     pub records: Vec<Record>,
     pub list_stamp: Option<Stamp>,
+    /// The list that was read. While it is open no other file gets its inode number, so that
+    /// `list_stamp` cannot mistake another list for this one.
+    pub list_file: Option<FsFile>,
+    /// Was there a scan since the list was read? Until then records without files may have some.
+    pub scanned: bool,
     /// Why the list must be written anew before anything is added to it.
     pub rewrite: Option<&'static str>,
     /// New UIDs could repeat old ones.
@@ -136,6 +141,8 @@ impl Default for State {
             header_extra: Vec::new(),
             records: Vec::new(),
             list_stamp: None,
+            list_file: None,
+            scanned: false,
             rewrite: None,
             uids_lost: false,
             keywords: Keywords::default(),
@@ -209,13 +216,13 @@ impl State {
         self.uids_lost |= damage.uids_lost;
     }
 
-    /// Are so many lines dead that it pays to write the list anew? FORMATS.md §4.2.
+    /// Is it known that so many lines are dead that it pays to write the list anew? FORMATS.md §4.2.
     pub(crate) fn is_mostly_dead(&self) -> bool {
         let dead = self
             .records
             .iter()
             .filter(|record| record.file.is_none())
             .count();
-        dead >= 8 && dead * 4 >= self.records.len()
+        self.scanned && dead >= 8 && dead * 4 >= self.records.len()
     }
 }

@@ -86,10 +86,11 @@ impl Maildir {
     }
 
     fn is_stale(&self, state: &State) -> Result<bool, Error> {
-        scan::is_stale(&self.fs, self.dir(), state).map_err(|error| self.gone(error))
+        let stale = scan::is_stale(&self.fs, self.dir(), state);
+        Ok(stale.map_err(|error| self.gone(error))? || !state.scanned)
     }
 
-    fn scan(&self, state: &mut State) -> Result<Findings, Error> {
+    pub(crate) fn scan(&self, state: &mut State) -> Result<Findings, Error> {
         scan::scan(&self.fs, self.dir(), state).map_err(|error| self.gone(error))
     }
 
@@ -128,6 +129,8 @@ impl Maildir {
     /// Puts what was read in the place of what was known; files are found again by the next scan.
     fn accept(&self, state: &mut State, loaded: Loaded) {
         state.list_stamp = Some(loaded.stamp);
+        state.list_file = Some(loaded.file);
+        state.scanned = false;
         state.rewrite = None;
         state.uids_lost = false;
         let (version, header) = match loaded.header {
@@ -224,6 +227,8 @@ fn accept_appended(state: &mut State, more: Loaded) -> bool {
             .is_none_or(|first| u64::from(first.uid) >= state.next_uid);
     if fits {
         state.list_stamp = Some(more.stamp);
+        state.list_file = Some(more.file);
+        state.scanned &= more.entries.is_empty();
         state.next_uid = state.next_uid.max(more.after_last);
         state
             .records

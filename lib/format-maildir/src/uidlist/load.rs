@@ -76,6 +76,8 @@ pub struct Loaded {
     pub after_last: u64,
     /// What was read.
     pub stamp: Stamp,
+    /// The same, open.
+    pub file: FsFile,
     /// What was wrong.
     pub damage: Damage,
 }
@@ -246,6 +248,7 @@ impl<'f> Reader<'f> {
             entries: self.entries,
             after_last: self.after_last,
             stamp: self.stamp,
+            file: self.file.clone(),
             damage: self.damage,
         }
     }

@@ -7,19 +7,22 @@ use sys::fs::{Fs, FsError, FsFile, FsResult, How};
 use super::load::Stamp;
 use crate::settings::Durability;
 
+/// What is there now.
+pub type Written = (Stamp, FsFile);
+
 /// Adds whole lines at the end. Where that fails, the file is as it was; where even taking the
 /// lines back fails, it is torn, which the next reader repairs.
 ///
 /// # Errors
 /// The failed call. After a failed sync nothing that is known of the file may be trusted.
-pub fn append(fs: &Fs, path: &Path, lines: &[u8], durability: Durability) -> FsResult<Stamp> {
+pub fn append(fs: &Fs, path: &Path, lines: &[u8], durability: Durability) -> FsResult<Written> {
     let file = fs.open(path, How::Append, 0)?;
     let before = file.stat()?.size;
     let written = file
         .append(lines)
         .and_then(|()| durability.sync_data(&file));
     match written.and_then(|()| file.stat()) {
-        Ok(stat) => Ok(Stamp::of(&stat)),
+        Ok(stat) => Ok((Stamp::of(&stat), file)),
         Err(error) => {
             take_back(&file, before);
             Err(error)
@@ -43,20 +46,20 @@ pub fn replace(
     mode: u32,
     content: &[u8],
     durability: Durability,
-) -> FsResult<Stamp> {
+) -> FsResult<Written> {
     let temporary = temporary(path);
-    let written = write_new(fs, &temporary, mode, content, durability).and_then(|stamp| {
+    let written = write_new(fs, &temporary, mode, content, durability).and_then(|written| {
         fs.rename(&temporary, path)?;
-        Ok(stamp)
+        Ok(written)
     });
     if written.is_err() {
         let _ = fs.unlink(&temporary);
     }
-    let stamp = written?;
+    let written = written?;
     if let Some(dir) = path.parent() {
         durability.sync_dir(fs, dir)?;
     }
-    Ok(stamp)
+    Ok(written)
 }
 
 fn write_new(
@@ -65,7 +68,7 @@ fn write_new(
     mode: u32,
     content: &[u8],
     durability: Durability,
-) -> FsResult<Stamp> {
+) -> FsResult<Written> {
     let file = match fs.open(temporary, How::CreateNew, mode) {
         // Left behind by a writer that was killed: only the owner of the lock makes one.
         Err(FsError { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -76,7 +79,7 @@ fn write_new(
     };
     file.append(content)?;
     durability.sync_data(&file)?;
-    Ok(Stamp::of(&file.stat()?))
+    Ok((Stamp::of(&file.stat()?), file))
 }
 
 fn temporary(path: &Path) -> PathBuf {
