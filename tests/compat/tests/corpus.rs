@@ -1,4 +1,5 @@
 //! Real mail, and our own nasty messages: what ours says of each equals what Dovecot says of the same Maildir.
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
 use std::fs;
 use std::io::{Cursor, Read};
