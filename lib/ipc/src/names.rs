@@ -62,7 +62,7 @@ impl SessionId {
     /// The kernel has no randomness for us.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        sys::random::fill(&mut bytes)?;
         let letter = |byte: &u8| char::from(SESSION_ALPHABET[usize::from(byte & 63)]);
         Ok(Self(bytes.iter().map(letter).collect()))
     }

@@ -41,7 +41,7 @@ impl Token {
     /// The kernel has no randomness for us.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        sys::random::fill(&mut bytes)?;
         Ok(Self(bytes))
     }
 

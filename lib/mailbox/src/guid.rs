@@ -17,7 +17,7 @@ impl Guid {
         // The low 32 bits are what the format has room for.
         let [.., a, b, c, d] = now.as_secs().to_be_bytes();
         let mut random = [0; 8];
-        if getrandom::fill(&mut random).is_err() {
+        if sys::random::fill(&mut random).is_err() {
             random = (u64::from(std::process::id()) ^ now.as_secs().rotate_left(20)).to_le_bytes();
         }
         let mut guid = [0; 16];

@@ -40,7 +40,7 @@ impl Pam {
     pub(crate) fn new(args: &str, cache: Cache<Proof>) -> Result<Self, String> {
         let template = |text| Template::parse(text).map_err(|error| error.to_string());
         let mut secret = Zeroizing::new([0; 64]);
-        getrandom::fill(&mut *secret).map_err(|error| format!("no random bytes: {error}"))?;
+        sys::random::fill(&mut *secret).map_err(|error| format!("no random bytes: {error}"))?;
         let mut pam = Self {
             service: template(DEFAULT_SERVICE)?,
             session: false,

@@ -23,7 +23,7 @@ const SALT_ALPHABET: &[u8; 64] =
 pub fn generate(scheme: &str, password: &[u8], user: &str, rounds: u32) -> Result<String, Error> {
     let (found, asked) = scheme::find(scheme)?;
     let mut random = [0_u8; RANDOM];
-    getrandom::fill(&mut random).map_err(|_| Error::Generate("no random bytes"))?;
+    sys::random::fill(&mut random).map_err(|_| Error::Generate("no random bytes"))?;
     let data = Zeroizing::new(data(found, password, user, Salt { random, rounds })?);
     let encoding = asked.unwrap_or(found.encoding);
     Ok(format!(
