@@ -42,11 +42,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
     );
     let snapshot = Snapshot::load("lmtp")?;
     let _: Settings = snapshot.settings(&Facts::of_protocol("lmtp"))?;
-    let limits = snapshot.limits();
-    let limit = limits
-        .client_limit
-        .saturating_mul(limits.process_limit)
-        .clamp(1, 10_000);
+    let limit = server::most_clients(snapshot.limits());
     service.confine(&Rights::Files)?.serve(async |control| {
         let users = Users::new(users::SOCKET.into());
         let shared = Shared::new(snapshot, users, Deliveries::new(deliveries::SOCKET.into()));
@@ -54,7 +50,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
         let listeners = inet
             .chain(unix.into_iter().map(Listener::unix))
             .collect::<Result<_, _>>()?;
-        server::run(listeners, shared, u32::try_from(limit)?, control).await;
+        server::run(listeners, shared, limit, control).await;
         Ok(())
     })
 }

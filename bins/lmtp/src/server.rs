@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Snapshot;
+use config::{ServiceSettings, Snapshot};
 use ipc::SessionId;
 use service::journal::id;
 use service::{Control, Signal};
@@ -18,6 +18,10 @@ use crate::connection::Connection;
 use crate::session::Session;
 use crate::shared::Shared;
 
+/// Clients at a time that cost next to nothing.
+const MANY: u64 = 1000;
+/// Clients at a time that descriptors suffice for (`LimitNOFILE=` of the unit).
+const MOST: u64 = 10_000;
 /// How long messages under way may take when the service has to end.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How often the status line is brought up to date.
@@ -53,6 +57,16 @@ impl Listener {
         listener.set_nonblocking(true)?;
         UnixListener::from_std(listener).map(Self::Unix)
     }
+}
+
+/// Most clients at a time. Dovecot's default, one client per process and 100 processes, is no decision of the
+/// administrator: one process serves all here, and a client costs next to nothing.
+pub fn most_clients(limits: &ServiceSettings) -> u32 {
+    let configured = match limits.says_who_shares {
+        true => limits.client_limit.saturating_mul(limits.process_limit),
+        false => limits.process_limit.max(MANY),
+    };
+    u32::try_from(configured.clamp(1, MOST)).unwrap_or(1)
 }
 
 /// Serves clients until the service has to end: at most `limit` at a time, more wait in the kernel's queue.
