@@ -22,6 +22,8 @@ pub fn is_child() -> bool {
 
 /// Serves the connection at fd 0 until auth hangs up.
 pub fn run(service: Service<Started>) -> Result<(), crate::Error> {
+    // `ps` would say `exe`. A name is a courtesy: without it nothing is lost.
+    let _ = rustix::thread::set_name(c"auth-worker");
     let socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()
