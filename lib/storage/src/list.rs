@@ -9,8 +9,9 @@ use sys::fs::{EntryKind, Fs, FsFile, FsResult, How, Lock, found, join};
 
 use crate::location::{Index, Layout, Location};
 
-/// Where deleted mailboxes go until they are removed. FORMATS.md §4.1.
-pub const TRASH: &str = "..DOVECOT-TrasH";
+/// Where deleted mailboxes go until they are removed: the name that 2.3.19 gives it (strace; FORMATS.md
+/// §4.1 has another one).
+pub const TRASH: &str = "..DOVECOT-TRASHED";
 
 /// How long CREATE, DELETE and RENAME wait for each other.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -100,7 +101,11 @@ impl List {
     /// The failed call.
     pub fn create_root(&self) -> FsResult<()> {
         self.fs.mkdir_all(&self.location.root, 0o700)?;
-        self.fs.mkdir_all(self.control_root(), 0o700)
+        self.fs.mkdir_all(self.control_root(), 0o700)?;
+        match self.index_root() {
+            Some(root) => self.fs.mkdir_all(root, 0o700),
+            None => Ok(()),
+        }
     }
 
     /// Every mailbox and level but INBOX, in the file system's order. No root: none.
@@ -214,7 +219,8 @@ impl List {
     /// # Errors
     /// [`Error::Locked`]; the failed call.
     pub fn lock(&self) -> Result<ListLock, Error> {
-        let path = self.control_root().join("mailboxes.lock");
+        let root = self.index_root().unwrap_or(&self.location.root);
+        let path = root.join("mailboxes.lock");
         let started = Instant::now();
         loop {
             let file = self.fs.open(&path, How::AppendCreate, 0o600)?;
