@@ -257,7 +257,12 @@ impl Login {
         self.finish(&Reply::Failure {
             id: start.id,
             user: None,
-            reason: Failure::Malformed,
+            reason: match malformed {
+                // The message is no message of its mechanism.
+                Malformed::Parts | Malformed::Nul => Failure::Malformed,
+                // It is one, of somebody who cannot be.
+                _ => Failure::Credentials,
+            },
         })
         .await;
     }

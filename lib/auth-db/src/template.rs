@@ -119,8 +119,7 @@ impl Template {
     /// Inserts the values.
     #[must_use]
     pub fn expand(&self, values: &dyn Values) -> String {
-        self.expand_with(values, Some)
-            .unwrap_or_default()
+        self.expand_with(values, Some).unwrap_or_default()
     }
 
     /// Inserts values into a path. A slash in a value becomes `_`, so that a user name cannot climb; `None`: a value is

@@ -166,4 +166,20 @@ mod tests {
         };
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }
+
+    #[test]
+    fn any_bytes_are_an_answer_or_an_error() {
+        bolero::check!().for_each(|bytes| {
+            for mech in [Mech::Plain, Mech::Login] {
+                let mut step = mech.begin(bytes.first().map(|_| bytes));
+                while let Ok(Step::Challenge { next, .. }) = step {
+                    step = next.feed(bytes);
+                }
+                if let Ok(Step::Credentials(credentials)) = step {
+                    assert!((1..=MAX_USER).contains(&credentials.authcid.len()));
+                    assert!((1..=MAX_PASSWORD).contains(&credentials.password.as_bytes().len()));
+                }
+            }
+        });
+    }
 }

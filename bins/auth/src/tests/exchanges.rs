@@ -17,7 +17,9 @@ async fn failures_come_late_and_say_little() {
             ("nobody", "x", Failure::Credentials),
             ("a%b", "x", Failure::Credentials),
             ("nick", "nickpw", Failure::Disabled),
-            ("alice", "", Failure::Malformed),
+            ("alice", "", Failure::Credentials),
+            ("", "x", Failure::Credentials),
+            ("al\0ice", "x", Failure::Malformed),
         ] {
             let asked = Instant::now();
             assert_eq!(
@@ -117,18 +119,18 @@ async fn hostile_messages_fail_alone() {
         let site = Site::new();
         let mut login = site.login().await;
         let long = [b"\0alice\0".to_vec(), vec![b'p'; 1025]].concat();
-        let messages: &[&[u8]] = &[
-            b"",
-            b"\0",
-            b"\0\0",
-            b"\0\0\0",
-            b"\0\xf3(\xf0\x9f\0x",
-            &long,
-            &[b'x'; 60_000],
+        let messages: &[(&[u8], Failure)] = &[
+            (b"", Failure::Malformed),
+            (b"\0", Failure::Malformed),
+            (b"\0\0", Failure::Credentials),
+            (b"\0\0\0", Failure::Malformed),
+            (b"\0\xf3(\xf0\x9f\0x", Failure::Credentials),
+            (&long, Failure::Credentials),
+            (&[b'x'; 60_000], Failure::Malformed),
         ];
-        for message in messages {
+        for (message, reason) in messages {
             let id = login.start("PLAIN", &facts(), Some(message)).await;
-            assert_eq!(failure(&login.hear(id).await), Failure::Malformed);
+            assert_eq!(failure(&login.hear(id).await), *reason);
         }
         let id = login
             .start("PLAIN", &facts(), Some(b"\0eve\tsuccess\nmaster=admin\0pw"))

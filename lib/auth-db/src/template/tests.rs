@@ -149,3 +149,14 @@ fn every_truncation_is_read_or_refused() {
         let _ = Template::parse(&text[..len]);
     }
 }
+
+#[test]
+fn any_text_is_read_or_refused_and_bounded() {
+    bolero::check!().for_each(|bytes| {
+        if let Ok(template) = Template::parse(&String::from_utf8_lossy(bytes)) {
+            assert!(template.expand(&User("user@example.org")).len() <= MAX_EXPANDED);
+            let path = template.expand_path(&User("../..@.."));
+            assert!(path.is_none_or(|path| template.is_constant() || !path.contains("../..@")));
+        }
+    });
+}

@@ -61,3 +61,11 @@ fn passwords_are_not_printed() {
     let content = parse(b"alice:{PLAIN}hunter2\n");
     assert!(!format!("{content:?}").contains("hunter2"));
 }
+
+#[test]
+fn any_bytes_are_a_file() {
+    bolero::check!().for_each(|bytes| {
+        let content = parse(bytes);
+        assert_eq!(content.order.len(), content.entries.len());
+    });
+}
