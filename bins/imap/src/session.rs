@@ -25,8 +25,8 @@ use mailbox::{Expunges, MailStore, Seq};
 
 pub use capability::capabilities;
 pub use client::{Client, IDLE_TIMEOUT, Stream, Upload, Wake};
-pub use log::Who;
 pub use end::{Counters, EndReason, Ended};
+pub use log::Who;
 pub use names::{pattern, write as write_name};
 pub use reply::{Failure, Reply, Status};
 pub use selected::{By, Selected};
@@ -174,7 +174,7 @@ impl Session<'_> {
                 Err(Reply::bad("No mailbox selected.").into())
             }
             Some(known) => (known.run)(self, head.args)
-                .and_then(|reply| self.sync(known.after).map(|()| reply)),
+                .and_then(|reply| Ok(self.tell_news(known.after).map(|()| reply)?)),
         };
         let reply = match result {
             Ok(reply) | Err(Failure::Reply(reply)) => reply,
@@ -195,14 +195,28 @@ impl Session<'_> {
         }
     }
 
-    /// Tells what changed in the selected mailbox, as far as it may be told behind this command.
-    fn sync(&mut self, after: After) -> Result<(), Failure> {
+    /// Tells what changed in the selected mailbox behind a command that is done. Whatever happens here does not undo the
+    /// command: it ends with its OK, or its client would do it again.
+    fn tell_news(&mut self, after: After) -> Result<(), EndReason> {
         let (expunges, by) = match after {
             After::Nothing => return Ok(()),
             After::Hold => (Expunges::Hold, By::Seq),
             After::Show => (Expunges::Show, By::Seq),
             After::ShowByUid => (Expunges::Show, By::Uid),
         };
+        match self.sync(expunges, by) {
+            Err(Failure::End(EndReason::MailboxDeleted)) => {
+                self.leaving = Some(EndReason::MailboxDeleted)
+            }
+            Err(Failure::End(reason)) => return Err(reason),
+            Err(Failure::Mailbox(error)) => self.log(&error),
+            Ok(()) | Err(Failure::Reply(_) | Failure::Syntax(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// Brings the view of the selected mailbox up to date and tells what changed.
+    pub fn sync(&mut self, expunges: Expunges, by: By) -> Result<(), Failure> {
         if let Some(selected) = &mut self.selected {
             selected.sync(&mut self.client, expunges, by)?;
         }
@@ -258,13 +272,19 @@ impl Session<'_> {
 
     /// What the administrator should know of a failure.
     pub fn log(&self, error: &mailbox::Error) {
-        self.who.mailbox_failed(self.selected.as_ref().map(|selected| selected.mailbox.name()), error);
+        self.who.mailbox_failed(
+            self.selected
+                .as_ref()
+                .map(|selected| selected.mailbox.name()),
+            error,
+        );
     }
 
     /// A mail that could not be read.
     pub fn log_unreadable(&self, seq: Seq, error: &std::io::Error) {
         if let Some(selected) = &self.selected {
-            self.who.unreadable(selected.mailbox.name(), selected.mailbox.uid(seq), error);
+            self.who
+                .unreadable(selected.mailbox.name(), selected.mailbox.uid(seq), error);
         }
     }
 }

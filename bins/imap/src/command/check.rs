@@ -1,18 +1,20 @@
 //! CHECK: a checkpoint. What was acknowledged is on disk already, so it only tells news. RFC 3501 §6.4.1.
 
 use imap_proto::Args;
+use mailbox::Expunges;
 
 use super::{After, Command, State};
-use crate::session::{Failure, Reply, Session};
+use crate::session::{By, Failure, Reply, Session};
 
 pub const COMMAND: Command = Command {
     name: "CHECK",
     valid_in: State::Selected,
-    after: After::Show,
+    after: After::Nothing,
     run,
 };
 
-fn run(_session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
+fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;
+    session.sync(Expunges::Show, By::Seq)?;
     Ok(Reply::ok("Check completed."))
 }

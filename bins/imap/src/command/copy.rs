@@ -58,7 +58,7 @@ pub fn copy(
         .store
         .copy(&mut *selected.mailbox, &uids, &name)
         .map_err(super::try_create)?;
-    if is_trash(session, &name)? {
+    if is_trash(session, &name) {
         session.counters.trashed += copied.to.len() as u64;
     }
     Ok(Some(copied).filter(|copied| !copied.to.is_empty()))
@@ -73,14 +73,17 @@ pub fn copy_uid(copied: &Copied) -> String {
     String::from_utf8_lossy(&code).into_owned()
 }
 
-/// Is this where mail goes before it is deleted? RFC 6154 §2; the log counts it.
-fn is_trash(session: &mut Session<'_>, name: &MailboxName) -> Result<bool, Failure> {
-    let entries = session.store.list(&[name.as_str().to_owned()])?;
-    let mut named = entries.iter().filter(|entry| entry.name == *name);
-    Ok(named.any(|entry| {
-        entry
-            .special_use
+/// Is this where mail goes before it is deleted? RFC 6154 §2; only the log wants to know.
+fn is_trash(session: &mut Session<'_>, name: &MailboxName) -> bool {
+    let is_use = |word: &mailbox::SpecialUse| word.0.eq_ignore_ascii_case("\\Trash");
+    match session.store.list(&[name.as_str().to_owned()]) {
+        Ok(entries) => entries
             .iter()
-            .any(|word| word.0.eq_ignore_ascii_case("\\Trash"))
-    }))
+            .any(|entry| entry.name == *name && entry.special_use.iter().any(is_use)),
+        // The copy is done: nothing may turn its OK into a NO.
+        Err(error) => {
+            session.log(&error);
+            false
+        }
+    }
 }

@@ -19,7 +19,7 @@ fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;
     session.client.line("+ idling")?;
     // News from before: the client may not ask for them again.
-    tell_news(session)?;
+    session.sync(Expunges::Show, By::Seq)?;
     let mut clock = Clock::start(session);
     loop {
         match session.client.try_line() {
@@ -31,7 +31,7 @@ fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
         }
         match wait(session, clock.until_next()?)? {
             Wake::Input => {}
-            Wake::Other => tell_news(session)?,
+            Wake::Other => session.sync(Expunges::Show, By::Seq)?,
             Wake::Timeout => clock.tick(session)?,
         }
     }
@@ -105,7 +105,7 @@ impl Clock {
 
     fn tick(&mut self, session: &mut Session<'_>) -> Result<(), Failure> {
         if self.look.rings() {
-            tell_news(session)?;
+            session.sync(Expunges::Show, By::Seq)?;
         }
         if self.notify.rings() {
             session.client.line("* OK Still here")?;
@@ -120,11 +120,4 @@ fn wait(session: &mut Session<'_>, timeout: Duration) -> Result<Wake, EndReason>
         .as_ref()
         .and_then(|selected| selected.mailbox.change_fd());
     session.client.wait(changes, timeout)
-}
-
-fn tell_news(session: &mut Session<'_>) -> Result<(), Failure> {
-    if let Some(selected) = &mut session.selected {
-        selected.sync(&mut session.client, Expunges::Show, By::Seq)?;
-    }
-    Ok(())
 }

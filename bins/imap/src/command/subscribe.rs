@@ -18,8 +18,13 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
     args.end()?;
     let name = session.mailbox_name(&name)?;
     let entries = session.store.list(&[name.as_str().to_owned()])?;
-    if !entries.iter().any(|entry| entry.name == name && entry.selectable) {
-        return Err(super::without_code(mailbox::Error::NotFound { mailbox: name }));
+    if !entries
+        .iter()
+        .any(|entry| entry.name == name && entry.selectable)
+    {
+        return Err(super::without_code(mailbox::Error::NotFound {
+            mailbox: name,
+        }));
     }
     session.store.subscribe(&name)?;
     Ok(Reply::ok("Subscribe completed."))

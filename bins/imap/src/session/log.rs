@@ -19,7 +19,9 @@ impl Who<'_> {
     pub fn mailbox_failed(&self, name: Option<&MailboxName>, error: &mailbox::Error) {
         use mailbox::Error::{Config, Corrupted, Input, Locked, Syscall};
         match error {
-            Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. } => self.error(name, None, error),
+            Config(_) | Corrupted { .. } | Locked { .. } | Syscall { .. } => {
+                self.error(name, None, error)
+            }
             Input(error) => self.info(format_args!("Reading the client's message failed: {error}")),
             _ => {}
         }
@@ -32,7 +34,11 @@ impl Who<'_> {
 
     /// Something that only tells what a client did.
     pub fn info(&self, text: fmt::Arguments<'_>) {
-        tracing::info!(culver_user = self.user, culver_session = self.session, "{self}{text}");
+        tracing::info!(
+            culver_user = self.user,
+            culver_session = self.session,
+            "{self}{text}"
+        );
     }
 
     fn error(&self, name: Option<&MailboxName>, uid: Option<Uid>, what: &dyn fmt::Display) {
@@ -51,7 +57,13 @@ impl Who<'_> {
 /// `imap(user)<pid><session>: `
 impl fmt::Display for Who<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "imap({})<{}><{}>: ", self.user, std::process::id(), self.session)
+        write!(
+            out,
+            "imap({})<{}><{}>: ",
+            self.user,
+            std::process::id(),
+            self.session
+        )
     }
 }
 
@@ -79,9 +91,18 @@ mod tests {
 
     #[test]
     fn the_prefix_is_dovecots() {
-        let who = Who { user: "demo", session: "abc" };
-        assert_eq!(who.to_string(), format!("imap(demo)<{}><abc>: ", std::process::id()));
-        let place = Place { mailbox: Some("a\nb"), uid: Uid::new(7) };
+        let who = Who {
+            user: "demo",
+            session: "abc",
+        };
+        assert_eq!(
+            who.to_string(),
+            format!("imap(demo)<{}><abc>: ", std::process::id())
+        );
+        let place = Place {
+            mailbox: Some("a\nb"),
+            uid: Uid::new(7),
+        };
         assert_eq!(place.to_string(), "Mailbox a\\nb: UID=7: ");
     }
 }

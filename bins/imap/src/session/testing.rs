@@ -336,7 +336,11 @@ impl Mailbox for View {
 }
 
 impl Mail for Item {
+    /// A message that begins with `SHORT` is shorter than its store believes.
     fn size(&mut self) -> Result<u64, Error> {
+        if self.body.starts_with(b"SHORT") {
+            return Ok(1000);
+        }
         let body = &self.body;
         let bare = body.iter().enumerate().filter(|(at, byte)| {
             **byte == b'\n' && at.checked_sub(1).and_then(|before| body.get(before)) != Some(&b'\r')
@@ -356,7 +360,16 @@ impl Mail for Item {
         Ok(self.uid.to_string())
     }
 
+    /// A message that begins with `BROKEN` cannot be opened.
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
+        if self.body.starts_with(b"BROKEN") {
+            let source = io::Error::from(io::ErrorKind::PermissionDenied);
+            return Err(Error::Syscall {
+                call: "open",
+                path: "/x".into(),
+                source,
+            });
+        }
         Ok(Box::new(Cursor::new(self.body.as_slice())))
     }
 }

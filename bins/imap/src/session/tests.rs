@@ -3,7 +3,7 @@
 use broker::StopReason;
 
 use super::testing::{Memory, TestClient};
-use super::{EndReason, Settings};
+use super::{EndReason, FetchFailure, Settings};
 
 const MESSAGE: &[u8] = b"From: a@b\r\nSubject: x\r\n\r\nbody\r\n";
 
@@ -532,6 +532,95 @@ fn a_client_that_goes_in_the_middle_of_a_message_leaves_nothing() {
         other.run("STATUS INBOX (MESSAGES)")[0],
         "* STATUS INBOX (MESSAGES 0)"
     );
+}
+
+#[test]
+fn a_command_that_is_done_is_told_before_the_session_ends() {
+    let memory = Memory::new();
+    let mut client = TestClient::new(&memory);
+    client.run("CREATE x");
+    client.run("SELECT x");
+    TestClient::new(&memory).run("DELETE x");
+    client.send("a APPEND INBOX {3+}\r\nabc\r\n");
+    let (lines, _) = client.ended();
+    assert_eq!(
+        lines,
+        [
+            "a OK [APPENDUID 7 1] Append completed.",
+            "* BYE Selected mailbox was deleted, have to disconnect."
+        ]
+    );
+}
+
+#[test]
+fn numbers_that_overflow() {
+    let (_, mut client) = selected(1);
+    for command in [
+        "FETCH 1 BODY[]<4294967295.4294967295>",
+        "FETCH 1 BODY[]<0.18446744073709551615>",
+        "FETCH 1:1,1:1 FLAGS",
+    ] {
+        assert!(client.result(command).starts_with("OK"), "{command}");
+    }
+    for command in [
+        "FETCH 1 BODY[4294967296.1]",
+        "FETCH 4294967295:1 FLAGS",
+        "FETCH 0 FLAGS",
+        "FETCH 1 BODY[]<18446744073709551616.1>",
+    ] {
+        assert!(client.result(command).starts_with("BAD"), "{command}");
+    }
+    let set = vec!["4294967295:1"; 4000].join(",");
+    assert_eq!(
+        client.result(&format!("UID FETCH {set} FLAGS")),
+        "OK Fetch completed."
+    );
+}
+
+#[test]
+fn a_mail_that_cannot_be_read() {
+    let memory = Memory::new();
+    for message in [b"BROKEN".as_slice(), MESSAGE] {
+        memory.deliver("INBOX", message);
+    }
+    let fails_by = |imap_fetch_failure| {
+        let settings = Settings {
+            imap_fetch_failure,
+            ..Settings::default()
+        };
+        let mut client = TestClient::with(&memory, settings, b"");
+        client.run("EXAMINE INBOX");
+        client.send("a FETCH 1:2 BODY[HEADER.FIELDS (Subject)]\r\nb LOGOUT\r\n");
+        let (lines, ended) = client.ended();
+        (
+            lines.iter().any(|line| line.starts_with("* 2 FETCH")),
+            lines.last().cloned(),
+            ended.to_string(),
+        )
+    };
+    let (second, _, ended) = fails_by(FetchFailure::DisconnectImmediately);
+    assert!(!second && ended.contains("FETCH failed"), "{ended}");
+    let (second, _, ended) = fails_by(FetchFailure::DisconnectAfter);
+    assert!(second && ended.contains("FETCH failed"), "{ended}");
+    let (second, last, ended) = fails_by(FetchFailure::NoAfter);
+    assert_eq!(last.as_deref(), Some("b OK Logout completed."));
+    assert!(second && ended.contains("Logged out"), "{ended}");
+}
+
+#[test]
+fn a_mail_that_is_shorter_than_promised_ends_the_session_in_silence() {
+    let memory = Memory::new();
+    memory.deliver("INBOX", b"SHORT: x\r\n\r\nbody");
+    let mut client = TestClient::new(&memory);
+    client.run("EXAMINE INBOX");
+    client.send("a FETCH 1 BODY[]\r\nb NOOP\r\n");
+    let (lines, ended) = client.ended();
+    // No word of ours becomes a part of the literal.
+    assert!(
+        lines[0].ends_with("{1000}") && lines.last().is_some_and(String::is_empty),
+        "{lines:?}"
+    );
+    assert!(matches!(ended.reason, EndReason::Unreadable(_)));
 }
 
 /// Pieces of commands, good and bad, in any order.
