@@ -183,24 +183,40 @@ impl Imap {
     /// # Errors
     /// As [`Imap::reply`].
     pub fn response(&mut self) -> io::Result<Response> {
-        let mut text = Vec::new();
-        let mut literals = Vec::new();
-        loop {
-            text.extend(self.stream.line()?);
-            let Some(length) = literal_length(&text) else {
-                break;
-            };
-            literals.push(self.stream.bytes(length)?);
-        }
-        Ok(Response {
-            text: String::from_utf8_lossy(&text).into_owned(),
-            literals,
-        })
+        self.stream.response()
     }
 
     /// The connection underneath.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// The same, for good.
+    #[must_use]
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+}
+
+impl Stream {
+    /// Reads one response of any kind, with its literals.
+    ///
+    /// # Errors
+    /// As [`Stream::line`].
+    pub fn response(&mut self) -> io::Result<Response> {
+        let mut text = Vec::new();
+        let mut literals = Vec::new();
+        loop {
+            text.extend(self.line()?);
+            let Some(length) = literal_length(&text) else {
+                break;
+            };
+            literals.push(self.bytes(length)?);
+        }
+        Ok(Response {
+            text: String::from_utf8_lossy(&text).into_owned(),
+            literals,
+        })
     }
 }
 

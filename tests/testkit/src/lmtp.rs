@@ -95,6 +95,12 @@ impl Lmtp {
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
+
+    /// The same, for good.
+    #[must_use]
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
 }
 
 /// DATA as it goes over the wire: dots doubled at line starts, `CRLF.CRLF` at the end. RFC 5321 §4.5.2.
