@@ -13,7 +13,7 @@ const NAME_KEPT: usize = 1000;
 /// What a [`Scanner`] reports. Every byte of the header is reported once, in order.
 pub trait Sink {
     /// A field begins. `start` is the name with what follows it, up to and including the colon. A line without a colon has
-    /// an empty name, and is all `start` (up to [`NAME_KEPT`] bytes).
+    /// an empty name, and is all `start` (up to 1,000 bytes).
     fn begin(&mut self, name: &[u8], start: &[u8]);
     /// More of the field's value, line ends included.
     fn value(&mut self, bytes: &[u8]);

@@ -226,7 +226,7 @@ impl Parser {
     /// The header of the innermost part ends here; what it says decides how the body is read.
     fn end_header(&mut self) {
         self.stage = Stage::Body;
-        let described = self.header.end(self.tree.may_nest());
+        let described = self.header.end(self.tree.room());
         let boundary = self.tree.end_header(described, &self.counter);
         if let Some((depth, boundary)) = boundary {
             self.boundaries.open(depth, &boundary);

@@ -1,6 +1,9 @@
 //! Real mail, and our own nasty messages: what ours says of each equals what Dovecot says of the same Maildir.
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
+#[path = "corpus/random.rs"]
+mod random;
+
 use std::fs;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::chown;
@@ -400,19 +403,53 @@ fn compare_dates(corpus: &mut Corpus) {
     }
 }
 
+/// Dovecot in a machine with these messages in the INBOX.
+struct Oracle {
+    corpus: Corpus,
+    _dovecot: Dovecot,
+    _share: tempfile::TempDir,
+}
+
+impl Oracle {
+    fn boot(messages: Vec<Stored>) -> Self {
+        let share = tempfile::tempdir().unwrap();
+        deliver(&share.path().join("corpus"), &messages);
+        let dovecot = Dovecot::boot_sharing(&theirs::settings("maildir:~/Maildir"), share.path());
+        let mut imap = theirs::login(&dovecot, "corpus");
+        imap.ok("SELECT INBOX");
+        Self {
+            corpus: Corpus { messages, imap },
+            _dovecot: dovecot,
+            _share: share,
+        }
+    }
+}
+
 #[test]
 fn every_answer_is_dovecot_s() {
-    let share = tempfile::tempdir().unwrap();
-    let messages = messages();
-    deliver(&share.path().join("corpus"), &messages);
-    let dovecot = Dovecot::boot_sharing(&theirs::settings("maildir:~/Maildir"), share.path());
-    let mut imap = theirs::login(&dovecot, "corpus");
-    imap.ok("SELECT INBOX");
-    let mut corpus = Corpus { messages, imap };
-    compare_structures(&mut corpus);
-    compare_recorded(&mut corpus);
-    compare_sections(&mut corpus);
-    compare_pieces(&mut corpus);
-    compare_searches(&mut corpus);
-    compare_dates(&mut corpus);
+    let mut oracle = Oracle::boot(messages());
+    let corpus = &mut oracle.corpus;
+    compare_structures(corpus);
+    compare_recorded(corpus);
+    compare_sections(corpus);
+    compare_pieces(corpus);
+    compare_searches(corpus);
+    compare_dates(corpus);
+}
+
+/// COMPAT_SEED and COMPAT_MESSAGES choose others.
+#[test]
+fn random_messages_too() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |value| value.parse().unwrap())
+    };
+    let (seed, count) = (number("COMPAT_SEED", 1), number("COMPAT_MESSAGES", 3000));
+    println!("COMPAT_SEED={seed} COMPAT_MESSAGES={count}");
+    let mut dice = random::Dice::new(seed);
+    let messages = (0..count).map(|_| random::message(&mut dice));
+    let stored = messages.map(|bytes| Stored {
+        name: format!("\"{}\"", bytes.escape_ascii()),
+        bytes,
+    });
+    compare_structures(&mut Oracle::boot(stored.collect()).corpus);
 }

@@ -73,7 +73,8 @@ impl Boundaries {
         Some(Delimiter { depth, closing })
     }
 
-    /// The line is a boundary, or a boundary and two dashes: the latest of these, unless the longer one is hidden by none.
+    /// The line is a boundary, or a boundary and two dashes: the latest of these. A still later boundary of one dash hides
+    /// the one of two.
     fn exact(&self, text: &[u8]) -> Option<(&[u8], usize)> {
         let whole = self.latest(text);
         // An empty boundary cannot be told from its end.

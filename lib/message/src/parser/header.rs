@@ -20,6 +20,13 @@ pub(super) enum Context {
     DigestPart,
 }
 
+/// Whether parts may be nested deeper, see [`limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    ForParts,
+    Full,
+}
+
 /// What a complete header says.
 #[derive(Debug)]
 pub(super) struct Described {
@@ -75,7 +82,7 @@ impl HeaderReader {
     }
 
     /// The header is complete. Without room for more parts a container is opaque.
-    pub fn end(&mut self, may_nest: bool) -> Described {
+    pub fn end(&mut self, room: Room) -> Described {
         if !self.scanner.is_done() {
             self.scanner.finish(&mut self.fields);
         }
@@ -89,7 +96,7 @@ impl HeaderReader {
             None if fields.context == Context::DigestPart => Kind::Message,
             None => Kind::Text,
         };
-        if matches!(kind, Kind::Multipart | Kind::Message) && !may_nest {
+        if matches!(kind, Kind::Multipart | Kind::Message) && room == Room::Full {
             kind = Kind::Overflow;
         }
         let content_type = fields

@@ -1,6 +1,6 @@
 //! The parts that are complete and those that are open.
 
-use super::header::{Context, Described};
+use super::header::{Context, Described, Room};
 use crate::limits;
 use crate::part::{Kind, Part, PartId};
 use crate::size::{Counter, Size, Span};
@@ -76,8 +76,12 @@ impl Tree {
     }
 
     /// May the innermost part have children?
-    pub fn may_nest(&self) -> bool {
-        self.open.len() < limits::MIME_DEPTH && !self.is_full()
+    pub fn room(&self) -> Room {
+        if self.open.len() < limits::MIME_DEPTH && !self.is_full() {
+            Room::ForParts
+        } else {
+            Room::Full
+        }
     }
 
     /// The innermost part consists of one message, which begins here.
