@@ -25,7 +25,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// A client that stops in the middle of a message for so long has gone.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Output waits for so many bytes, or for the end of the input.
-const OUTPUT: usize = 8 << 10;
+const OUTPUT: usize = 16 << 10;
 /// How much is read at once while commands are awaited.
 const INPUT: usize = 4 << 10;
 /// How much is read at once of a message.
@@ -112,15 +112,17 @@ impl<'a> Client<'a> {
         (event != Event::Incomplete).then_some(event)
     }
 
-    /// Appends to the output; sends when enough has come together. Returns what it took care of: all.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), EndReason> {
-        if self.output.len() + bytes.len() > OUTPUT {
-            self.flush()?;
+    /// Appends to the output, and sends whenever enough has come together.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), EndReason> {
+        while !bytes.is_empty() {
+            let room = OUTPUT.saturating_sub(self.output.len());
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.output.extend_from_slice(now);
+            bytes = later;
+            if self.output.len() >= OUTPUT {
+                self.flush()?;
+            }
         }
-        if bytes.len() > OUTPUT {
-            return self.send(bytes);
-        }
-        self.output.extend_from_slice(bytes);
         Ok(())
     }
 
