@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::fields::Fields;
 use crate::names::{Names, Refused};
 use crate::outside::{Level, Note, Outside};
-use crate::passdb::{More, Passdb, Verdict};
+use crate::passdb::{More, Passdb, Standing, Verdict};
 use crate::settings::Rule;
 
 /// What a client claims.
@@ -60,7 +60,7 @@ pub enum Reason {
 /// Where the attempt stands between two passdbs.
 #[derive(Default)]
 struct Progress {
-    authenticated: bool,
+    standing: Standing,
     seen_internal: bool,
     last: Option<Verdict>,
 }
@@ -146,7 +146,7 @@ impl AuthDb {
         let mut at = 0;
         while let Some(passdb) = list.get(at) {
             at += 1;
-            if passdb.is_skipped(attempt, progress.authenticated) {
+            if passdb.is_skipped(attempt, progress.standing) {
                 continue;
             }
             let more = if at < list.len() { More::Yes } else { More::No };
@@ -168,7 +168,7 @@ impl AuthDb {
                 (list, at) = (&self.passdbs, 0);
             }
         }
-        if attempt.phase == Phase::Master && progress.authenticated {
+        if attempt.phase == Phase::Master && progress.standing == Standing::Authenticated {
             become_login_user(attempt, outside);
         }
         progress.verdict(attempt, outside)
@@ -246,7 +246,7 @@ impl Progress {
         let rule = match verdict {
             // These exist and must stay outside, whatever the rules say.
             Verdict::Disabled | Verdict::Expired => {
-                self.authenticated = false;
+                self.standing = Standing::Unauthenticated;
                 return Next::End;
             }
             Verdict::Ok => passdb.on_success,
@@ -256,8 +256,8 @@ impl Progress {
         };
         self.seen_internal |= verdict == Verdict::Internal;
         match rule {
-            Rule::ReturnOk | Rule::ContinueOk => self.authenticated = true,
-            Rule::ReturnFail | Rule::ContinueFail => self.authenticated = false,
+            Rule::ReturnOk | Rule::ContinueOk => self.standing = Standing::Authenticated,
+            Rule::ReturnFail | Rule::ContinueFail => self.standing = Standing::Unauthenticated,
             Rule::Return | Rule::Continue => {}
         }
         match rule {
@@ -283,7 +283,7 @@ impl Progress {
                 Verdict::Disabled
             }
         };
-        self.authenticated = false;
+        self.standing = Standing::Unauthenticated;
         self.last = Some(verdict);
         Next::End
     }
@@ -291,7 +291,7 @@ impl Progress {
     /// What all of them together say.
     fn verdict(self, attempt: &Attempt<'_>, outside: &impl Outside) -> Verdict {
         match self.last {
-            _ if self.authenticated => Verdict::Ok,
+            _ if self.standing == Standing::Authenticated => Verdict::Ok,
             Some(Verdict::Next) => {
                 let text =
                     "Last passdb had noauthenticate field, cannot authenticate user".to_owned();

@@ -86,7 +86,7 @@ impl Passdb {
             on_success: rule,
             on_failure: block.result_failure,
             on_internal: block.result_internalfail,
-            verbose: block.auth_verbose.or(settings.auth_verbose),
+            verbose: block.auth_verbose.within(settings),
             given: GivenPassword::parse(&settings.auth_verbose_passwords)?,
         })
     }
@@ -101,12 +101,12 @@ impl Passdb {
         }
     }
 
-    /// Is this passdb left out, now that earlier ones have said `authenticated`?
-    pub(crate) fn is_skipped(&self, attempt: &Attempt<'_>, authenticated: bool) -> bool {
+    /// Is this passdb left out, after what earlier ones have said?
+    pub(crate) fn is_skipped(&self, attempt: &Attempt<'_>, standing: Standing) -> bool {
         let skip = match self.skip {
             SkipPassdb::Never => false,
-            SkipPassdb::Authenticated => authenticated,
-            SkipPassdb::Unauthenticated => !authenticated,
+            SkipPassdb::Authenticated => standing == Standing::Authenticated,
+            SkipPassdb::Unauthenticated => standing == Standing::Unauthenticated,
         };
         let wrong_mech =
             !self.mechanisms.is_empty() && !self.mechanisms.contains(&attempt.client.mech);
@@ -135,6 +135,16 @@ impl Passdb {
             .any(|pattern| is(pattern.trim_start_matches('!')));
         !kept_out && (wanted.is_empty() || wanted.iter().any(|pattern| is(pattern)))
     }
+}
+
+/// What the passdbs so far have said together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The client is who it says.
+    Authenticated,
+    /// Not yet.
+    #[default]
+    Unauthenticated,
 }
 
 /// Is there another passdb to try?

@@ -125,9 +125,10 @@ pub enum Verbose {
 }
 
 impl Verbose {
-    pub(crate) fn or(self, global: bool) -> bool {
+    /// Is it, where the global settings are these?
+    pub(crate) fn within(self, settings: &Settings) -> bool {
         match self {
-            Self::Default => global,
+            Self::Default => settings.auth_verbose,
             Self::Yes => true,
             Self::No => false,
         }

@@ -48,7 +48,7 @@ impl Userdb {
             on_success: block.result_success,
             on_failure: block.result_failure,
             on_internal: block.result_internalfail,
-            verbose: block.auth_verbose.or(settings.auth_verbose),
+            verbose: block.auth_verbose.within(settings),
         })
     }
 

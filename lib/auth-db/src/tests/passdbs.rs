@@ -31,7 +31,13 @@ fn one() -> Site {
 #[test]
 fn passwd_file_answers_as_dovecot() {
     let site = one();
-    let cases: &[(&str, &str, Result<&str, Reason>, &[&str])] = &[
+    type Case = (
+        &'static str,
+        &'static str,
+        Result<&'static str, Reason>,
+        &'static [&'static str],
+    );
+    let cases: &[Case] = &[
         ("alice", "alicepw", Ok("alice"), &[]),
         ("ALICE@example.org", "alicepw", Ok("alice@example.org"), &[]),
         (
