@@ -112,6 +112,7 @@ fn start(channel: &AsyncChannel, settings: &Settings) -> Option<tokio::process::
 
 fn spawn(socket: OwnedFd) -> std::io::Result<tokio::process::Child> {
     Command::new("/proc/self/exe")
+        .arg0(std::env::args_os().next().unwrap_or_default())
         .arg(CHILD_ARGUMENT)
         .env_clear()
         .stdin(Stdio::from(socket))

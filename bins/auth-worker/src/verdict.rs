@@ -44,7 +44,13 @@ pub fn of(asked: &Asked) -> Verdict {
             setcred: asked.extras.setcred,
         },
     });
-    for message in &answer.messages {
+    // Greetings of those who get in are for nobody.
+    let told = if answer.failure.is_some() {
+        answer.messages.as_slice()
+    } else {
+        &[]
+    };
+    for message in told {
         tracing::info!(
             message_id = id::AUTH_FAILED,
             culver_user = asked.user.as_str(),

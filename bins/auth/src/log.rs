@@ -12,6 +12,12 @@ pub fn note(client: &Client, note: &Note) {
     let session = client.session.as_deref().unwrap_or_default();
     let text = line(client, note);
     match note.level {
+        Level::Notice => tracing::info!(
+            culver_user = %Clean(&note.user),
+            culver_session = session,
+            culver_remote_ip = remote,
+            "auth: {text}"
+        ),
         Level::Info => tracing::info!(
             message_id = id::AUTH_FAILED,
             culver_user = %Clean(&note.user),

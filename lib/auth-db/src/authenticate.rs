@@ -217,7 +217,7 @@ fn become_login_user(attempt: &mut Attempt<'_>, outside: &impl Outside) {
     };
     attempt.note(
         outside,
-        Level::Info,
+        Level::Notice,
         "passdb",
         format!("Master user logging in as {login_user}"),
     );

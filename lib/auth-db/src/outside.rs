@@ -97,6 +97,8 @@ pub struct Note {
 /// How bad a line of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// Something happened that is nobody's failure.
+    Notice,
     /// Somebody was refused, as should be.
     Info,
     /// An administrator must act.

@@ -41,7 +41,7 @@ impl Outside for Here {
     fn note(&self, note: Note) {
         let master = if note.master { ",master" } else { "" };
         let level = match note.level {
-            Level::Info => "",
+            Level::Notice | Level::Info => "",
             Level::Error => "Error: ",
         };
         self.notes.borrow_mut().push(format!(
