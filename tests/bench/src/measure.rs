@@ -33,37 +33,18 @@ fn field(path: &str, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// CPU time, in clock ticks of 10 ms: of the whole machine, and of this process.
-#[derive(Debug, Clone, Copy)]
-pub struct Cpu {
-    all: u64,
-    own: u64,
-}
-
-impl Cpu {
-    /// Until now.
-    pub fn now() -> Self {
-        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-        let numbers = |line: &str| -> Vec<u64> {
-            line.split_whitespace()
-                .filter_map(|word| word.parse().ok())
-                .collect()
-        };
-        let cpu = numbers(stat.lines().next().unwrap_or_default());
-        // user nice system (idle iowait) irq softirq
-        let all = cpu.iter().take(3).sum::<u64>() + cpu.iter().skip(5).take(2).sum::<u64>();
-        let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        let own = numbers(own.rsplit(')').next().unwrap_or_default());
-        // Of this process, fields 14 and 15; eleven numbers after the state.
-        Self {
-            all,
-            own: own.iter().skip(10).take(2).sum(),
-        }
-    }
-
-    /// Used since `before` by everybody but this process, milliseconds.
-    pub fn others_since(self, before: Self) -> f64 {
-        let ticks = (self.all - before.all).saturating_sub(self.own - before.own);
-        ticks as f64 * 10.0
-    }
+/// CPU time that a whole machine has used so far, milliseconds: its control group counts it.
+pub fn cpu_ms(machine: &Machine) -> f64 {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let root = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (at, kind) = (words.next()?, words.next()?);
+        (kind == "cgroup2").then(|| at.to_owned())
+    });
+    let own = fs::read_to_string(format!("/proc/{}/cgroup", machine.pid())).unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    // PID 1 sits in a group below the machine's.
+    let group = own.split('/').next().unwrap_or_default();
+    let path = format!("{}/{group}/cpu.stat", root.unwrap_or_default());
+    field(&path, "usage_usec") as f64 / 1000.0
 }

@@ -8,7 +8,7 @@ use rustls::client::ClientConfig;
 use testkit::Machine;
 
 use crate::client::{Session, tls};
-use crate::measure::{Cpu, pss};
+use crate::measure::{cpu_ms, pss};
 use crate::servers::{Kind, USERS, user};
 
 /// What is measured, and for how long.
@@ -113,7 +113,7 @@ fn one_login(
 /// Logins per second, and CPU of the server per login in milliseconds.
 fn logins(options: &Options, machine: &Machine, tls: Option<&Arc<ClientConfig>>) -> (f64, f64) {
     let (done, failed, next) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0));
-    let before = Cpu::now();
+    let before = cpu_ms(machine);
     let start = Instant::now();
     let end = start + Duration::from_secs(options.seconds);
     std::thread::scope(|scope| {
@@ -140,7 +140,7 @@ fn logins(options: &Options, machine: &Machine, tls: Option<&Arc<ClientConfig>>)
     }
     (
         done / seconds,
-        Cpu::now().others_since(before) / done.max(1.0),
+        (cpu_ms(machine) - before) / done.max(1.0),
     )
 }
 
