@@ -16,6 +16,8 @@ pub struct Script {
 /// What is there before the first word.
 #[derive(Debug, Default)]
 pub struct Setup {
+    /// The one server that does as it should, where the other does not.
+    pub only: Option<String>,
     /// Home directory of tests/fixtures.
     pub fixture: Option<String>,
     /// Empty mailboxes.
@@ -142,6 +144,7 @@ impl Script {
     fn set_up(&mut self, key: &str, value: &str) -> Option<()> {
         let mut words = value.split(' ').map(str::to_owned);
         match key {
+            "only" => self.setup.only = Some(value.to_owned()),
             "fixture" => self.setup.fixture = Some(value.to_owned()),
             "mailbox" => self.setup.mailboxes.push(value.to_owned()),
             "mail" => self.setup.mail.push(Mail {

@@ -68,14 +68,28 @@ userdb {
 ";
 
 impl Server {
-    /// Those that `UNDER_TEST` names; both if it is not set. Booted once.
-    pub fn under_test() -> Vec<&'static Server> {
-        match std::env::var("UNDER_TEST").as_deref() {
-            Err(_) => vec![Server::dovecot(), Server::culver()],
-            Ok("culver") => vec![Server::culver()],
-            Ok("dovecot") => vec![Server::dovecot()],
-            Ok(other) => panic!("UNDER_TEST={other}: culver or dovecot"),
+    /// Those that `UNDER_TEST` names, both if it is not set; of them only one, if one is named. Booted once.
+    pub fn under_test(only: Option<&str>) -> Vec<&'static Server> {
+        let under_test = std::env::var("UNDER_TEST").ok();
+        let known = ["dovecot", "culver"];
+        for name in [under_test.as_deref(), only].into_iter().flatten() {
+            assert!(known.contains(&name), "{name}: culver or dovecot");
         }
+        let wanted = |name: &str| {
+            under_test.as_deref().is_none_or(|wanted| wanted == name)
+                && only.is_none_or(|only| only == name)
+        };
+        known
+            .into_iter()
+            .filter(|name| wanted(name))
+            .map(|name| {
+                if name == "culver" {
+                    Server::culver()
+                } else {
+                    Server::dovecot()
+                }
+            })
+            .collect()
     }
 
     fn culver() -> &'static Server {
