@@ -1,7 +1,7 @@
 //! CREATE.
 
 use mailbox::{Error, MailboxName};
-use sys::fs::How;
+use sys::fs::{How, found};
 
 use super::Storage;
 use crate::location::Layout;
@@ -19,15 +19,37 @@ impl Storage {
         }
         let made = self.create_locked(name, target);
         if made.is_err() {
-            // Half a mailbox would be listed. Only what is empty goes.
-            let dir = list.place(&target.levels).dir;
-            for part in ["cur", "new", "tmp"] {
-                let _ = self.shared.fs.rmdir(&dir.join(part));
-            }
-            let _ = self.shared.fs.unlink_if_exists(&dir.join("maildirfolder"));
-            let _ = self.shared.fs.rmdir(&dir);
+            self.undo(target);
         }
         made
+    }
+
+    /// Half a mailbox would be listed. Only what is empty goes.
+    fn undo(&self, target: &Target) {
+        let Ok(namespace) = self.namespace(target) else {
+            return;
+        };
+        let place = namespace.list.place(&target.levels);
+        let parts = ["cur", "new", "tmp"].map(|part| place.dir.join(part));
+        let empty = parts
+            .iter()
+            .all(|part| found(self.shared.fs.rmdir(part)).is_ok());
+        if empty {
+            for dir in [&place.dir, &place.control] {
+                if let Err(error) = namespace.list.discard_files(dir) {
+                    tracing::warn!("{error}; a mailbox that could not be made stays");
+                }
+            }
+        }
+        self.shared.forget(|other| *other == place);
+        // Levels above it that are empty now.
+        let root = &namespace.list.location.root;
+        let above = place.dir.ancestors().skip(1).take_while(|dir| *dir != root);
+        for dir in above.take_while(|dir| dir.starts_with(root)) {
+            if self.shared.fs.rmdir(dir).is_err() {
+                break;
+            }
+        }
     }
 
     fn create_locked(&self, name: &MailboxName, target: &Target) -> Result<(), Error> {

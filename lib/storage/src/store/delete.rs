@@ -78,11 +78,10 @@ impl List {
             }
             Layout::Fs => {
                 self.fs.mkdir(&trash, 0o700)?;
-                // cur/ first: without it this is no mailbox.
-                for part in ["cur", "new", "tmp"] {
-                    found(self.fs.rename(&dir.join(part), &trash.join(part)))?;
+                self.move_parts(dir, &trash)?;
+                if let Err(error) = self.discard_files(dir) {
+                    tracing::warn!("{error}; files of a deleted mailbox stay");
                 }
-                self.discard_files(dir)?;
                 if let Some(parent) = dir.parent() {
                     self.fs.sync_dir(parent)?;
                 }
@@ -94,8 +93,23 @@ impl List {
         Ok(())
     }
 
+    /// All three directories, or none.
+    fn move_parts(&self, from: &Path, to: &Path) -> FsResult<()> {
+        // cur/ first: without it this is no mailbox.
+        let parts = ["cur", "new", "tmp"];
+        let moved = parts.iter().try_for_each(|part| {
+            found(self.fs.rename(&from.join(part), &to.join(part))).map(|_| ())
+        });
+        if moved.is_err() {
+            for part in parts {
+                let _ = self.fs.rename(&to.join(part), &from.join(part));
+            }
+        }
+        moved
+    }
+
     /// Removes the files of a directory, and it if nothing is left.
-    fn discard_files(&self, dir: &Path) -> FsResult<()> {
+    pub(super) fn discard_files(&self, dir: &Path) -> FsResult<()> {
         let mut files = Vec::new();
         let listed = self.fs.read_dir(dir, &mut |name, kind| {
             if kind != EntryKind::Directory {

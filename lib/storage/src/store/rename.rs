@@ -119,21 +119,21 @@ impl List {
 
     fn carry_out(&self, moves: &[(PathBuf, PathBuf)]) -> Result<(), Error> {
         let mut done: Vec<&(PathBuf, PathBuf)> = Vec::new();
-        for pair in moves {
-            match rename_one(&self.fs, pair) {
-                Ok(true) => done.push(pair),
-                Ok(false) => {}
-                Err(error) => {
-                    for (from, to) in done.into_iter().rev() {
-                        if let Err(error) = self.fs.rename(to, from) {
-                            tracing::error!("{error}; {} stays renamed", to.display());
-                        }
-                    }
-                    return Err(error.into());
+        let moved = moves.iter().try_for_each(|pair| {
+            if rename_one(&self.fs, pair)? {
+                done.push(pair);
+            }
+            Ok(())
+        });
+        let lasting = moved.and_then(|()| self.fs.sync_dir(&self.location.root));
+        if lasting.is_err() {
+            for (from, to) in done.into_iter().rev() {
+                if let Err(error) = self.fs.rename(to, from) {
+                    tracing::error!("{error}; {} stays renamed", to.display());
                 }
             }
         }
-        Ok(self.fs.sync_dir(&self.location.root)?)
+        Ok(lasting?)
     }
 }
 
