@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     service::start("imap-login", run)
 }
 
-fn run(mut service: Service<Started>) -> anyhow::Result<()> {
+fn run(mut service: Service<Started>) -> Result<(), login::Error> {
     let plain = service.take_listeners("imap");
     let tls = service.take_listeners("imaps");
     let listeners = Listeners { plain, tls };

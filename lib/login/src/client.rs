@@ -59,7 +59,7 @@ impl Client {
     ///
     /// # Errors
     /// It has gone already, or no settings can be had for it.
-    pub(crate) fn new(shared: Rc<Shared>, stream: TcpStream) -> anyhow::Result<Self> {
+    pub(crate) fn new(shared: Rc<Shared>, stream: TcpStream) -> Result<Self, crate::Error> {
         let facts = Facts {
             protocol: shared.protocol,
             session: SessionId::random()?,

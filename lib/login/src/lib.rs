@@ -13,6 +13,7 @@
 
 mod authenticate;
 mod client;
+mod error;
 mod handoff;
 mod record;
 mod registry;
@@ -25,6 +26,7 @@ mod tls;
 
 pub use authenticate::{Exchange, Step};
 pub use client::{Attempt, Client, Ended};
+pub use error::Error;
 pub use handoff::HandedOver;
 pub use server::{Listeners, run};
 pub use settings::{Settings, TlsPolicy};

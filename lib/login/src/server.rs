@@ -15,7 +15,7 @@ use service::{Confined, Control, Rights, Service, Signal, Started};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::registry::Registry;
-use crate::{Client, Ended, Shared};
+use crate::{Client, Ended, Error, Shared};
 
 /// How long a client may take until it is logged in, everything included.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ pub fn run(
     listeners: Listeners,
     protocol: Protocol,
     session: Session,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let name = service.name();
     let snapshot = Snapshot::load(name)?;
     let directory = std::env::var_os(config::DIRECTORY_VARIABLE);
@@ -88,7 +88,7 @@ impl Server {
         self: Rc<Self>,
         listeners: Listeners,
         mut control: Control,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         let mut accepting = Vec::new();
         for (sockets, greeting) in [(listeners.plain, First::Plain), (listeners.tls, First::Tls)] {
             for socket in sockets {
@@ -102,7 +102,7 @@ impl Server {
         control.ready();
         while control.next().await == Signal::Reload {
             let outcome = Snapshot::load(self.shared.name)
-                .map_err(anyhow::Error::from)
+                .map_err(Error::from)
                 .and_then(|snapshot| self.shared.reload(snapshot));
             control.reloaded(&outcome);
         }
@@ -172,7 +172,7 @@ impl Server {
             Ok(client) => client,
             Err(error) => {
                 tracing::warn!(
-                    "{}: Warning: a client could not be served: {error:#}",
+                    "{}: Warning: a client could not be served: {error}",
                     self.shared.name
                 );
                 return None;

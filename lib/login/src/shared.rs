@@ -12,7 +12,7 @@ use service::journal::id;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Settings, tls};
+use crate::{Error, Settings, tls};
 
 /// Where auth listens for login processes.
 const AUTH_SOCKET: &str = "/run/culver/login/auth";
@@ -25,7 +25,7 @@ const AUTH_PATIENCE: Duration = Duration::from_secs(20);
 pub struct Shared {
     pub(crate) name: &'static str,
     pub(crate) protocol: Protocol,
-    settings: PerConnection<Compiled, anyhow::Error>,
+    settings: PerConnection<Compiled, Error>,
     mechs: RefCell<Vec<String>>,
     pub(crate) auth: Client<login_auth::Request, login_auth::Reply>,
     pub(crate) manager: Client<handoff::Request, handoff::Reply>,
@@ -46,7 +46,7 @@ impl Shared {
         name: &'static str,
         protocol: Protocol,
         snapshot: Snapshot,
-    ) -> anyhow::Result<Rc<Self>> {
+    ) -> Result<Rc<Self>, Error> {
         let hello = || vec![login_auth::Request::Hello { version: VERSION }];
         let (auth, mut unasked) = Client::new(AUTH_SOCKET.into(), hello);
         let hello = || vec![handoff::Request::Hello { version: VERSION }];
@@ -54,10 +54,7 @@ impl Shared {
         let (manager, _) = Client::new(socket, hello);
         auth.connect().await?;
         let mechs = tokio::time::timeout(AUTH_PATIENCE, hello_of(&mut unasked)).await;
-        let mechs = mechs
-            .ok()
-            .flatten()
-            .ok_or_else(|| anyhow::anyhow!("auth does not answer"))?;
+        let mechs = mechs.ok().flatten().ok_or(Error::AuthSilent)?;
         let shared = Rc::new(Self {
             name,
             protocol,
@@ -89,13 +86,13 @@ impl Shared {
     ///
     /// # Errors
     /// The certificate or another setting cannot be used; the old snapshot stays.
-    pub(crate) fn reload(&self, snapshot: Snapshot) -> anyhow::Result<()> {
+    pub(crate) fn reload(&self, snapshot: Snapshot) -> Result<(), Error> {
         self.settings
             .replace(snapshot, &config::Facts::of_protocol(self.protocol.name()))
     }
 
     /// What counts for this connection.
-    pub(crate) fn settings_for(&self, facts: &Facts) -> anyhow::Result<Rc<Compiled>> {
+    pub(crate) fn settings_for(&self, facts: &Facts) -> Result<Rc<Compiled>, Error> {
         self.settings.get(&config::Facts {
             protocol: self.protocol.name(),
             local_ip: Some(facts.local.ip()),
@@ -105,7 +102,7 @@ impl Shared {
     }
 }
 
-fn compile(snapshot: &Snapshot, conditions: &config::Facts<'_>) -> anyhow::Result<Compiled> {
+fn compile(snapshot: &Snapshot, conditions: &config::Facts<'_>) -> Result<Compiled, Error> {
     let settings: Settings = snapshot.settings(conditions)?;
     let wanted = settings.ssl != crate::TlsPolicy::No && !settings.ssl_cert.is_empty();
     let tls = if wanted {

@@ -13,7 +13,7 @@ use crate::Settings;
 
 /// Why no TLS can be offered.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     #[error("ssl_cert: {0}")]
     Certificate(String),
     #[error("ssl_key: {0}")]
