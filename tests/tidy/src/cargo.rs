@@ -76,13 +76,21 @@ impl Workspace {
     }
 }
 
-/// The crates that `cargo tree -p NAME` shows, each once.
+/// The crates that `cargo tree -p NAME --edges normal` shows, each once: what becomes part of the binary, procedural
+/// macros included. The tools with which aws-lc-sys builds its C code (cc, cmake and their kin) are not.
 ///
 /// # Panics
 /// It fails.
 #[must_use]
 pub fn tree(name: &str) -> BTreeSet<String> {
-    let text = cargo(&["tree", "-p", name, "--prefix=none", "--format={p}"]);
+    let text = cargo(&[
+        "tree",
+        "-p",
+        name,
+        "--edges=normal",
+        "--prefix=none",
+        "--format={p}",
+    ]);
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(|line| before(line, " (").to_owned()).collect()
 }
