@@ -214,6 +214,24 @@ impl List {
         Ok(self.fs.stat_opt(&wanted)?.is_some_and(|stat| stat.is_dir()))
     }
 
+    /// Names changed: takes Dovecot's list of them away, which it would go on believing (2.3.19 looks for
+    /// other people's mailboxes once a session, and never whether a level became a mailbox). It makes
+    /// a new one from the directories (FORMATS.md §0: safe to delete).
+    pub fn forget_cached_names(&self) {
+        let Some(root) = self.index_root() else {
+            return;
+        };
+        for file in [
+            "dovecot.list.index",
+            "dovecot.list.index.log",
+            "dovecot.list.index.log.2",
+        ] {
+            if let Err(error) = self.fs.unlink_if_exists(&root.join(file)) {
+                tracing::warn!("{error}; Dovecot may show old mailbox names");
+            }
+        }
+    }
+
     /// The lock of CREATE, DELETE and RENAME: `mailboxes.lock`. FORMATS.md §6.7.
     ///
     /// # Errors

@@ -22,9 +22,12 @@ struct Open {
 }
 
 impl Shared {
-    /// Nothing open yet.
+    /// Nothing open yet. Learns what only a process that is not yet confined can: the time zone, and
+    /// what tells its locks from those of the dead. Make one (and drop it) before.
     #[must_use]
     pub fn new(fs: Fs) -> Arc<Self> {
+        let _ = mailbox::MailDate::local(0);
+        sys::fs::dotlock::know_oneself();
         Arc::new(Self {
             fs,
             open: Mutex::default(),

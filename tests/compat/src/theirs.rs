@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::path::Path;
+
 use testkit::{Dovecot, Imap};
 
 use crate::ours::sha256;
@@ -11,8 +13,7 @@ use crate::picture::{Mailbox, Message, Picture, seconds, utf8};
 pub const UID: u32 = 5999;
 
 /// Any user with any password, mail in `/srv/share/USER`.
-#[must_use]
-pub fn settings(location: &str) -> String {
+fn settings(location: &str) -> String {
     format!(
         "
 mail_location = {location}
@@ -39,6 +40,18 @@ namespace inbox {{
 }}
 "
     )
+}
+
+/// Dovecot with the homes in `share`.
+#[must_use]
+pub fn boot(location: &str, share: &Path) -> Dovecot {
+    let dovecot = Dovecot::boot_sharing(&settings(location), share);
+    // PAM, which is asked first, knows none of our users; by default it takes two seconds to say so.
+    dovecot.write_file(
+        "/etc/pam.d/dovecot",
+        b"auth requisite pam_deny.so nodelay\n",
+    );
+    dovecot
 }
 
 /// A session of `user`.

@@ -6,7 +6,7 @@ use compat::picture::Picture;
 use compat::theirs::{self, UID};
 use mailbox::{Access, FlagChange, Flags, MailStore, MailboxName, Seq, UidSet};
 use storage::{Auto, MailboxSettings, NamespaceSettings, Settings};
-use testkit::{Dovecot, Fixture};
+use testkit::Fixture;
 
 fn settings(location: &str) -> Settings {
     let special = |name: &str| MailboxSettings {
@@ -91,7 +91,7 @@ fn index_files(home: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 /// Dovecot on what ours left.
 fn dovecot_agrees(fixture: &Fixture, location: &str, expected: &Picture) {
     open_to_all(fixture);
-    let dovecot = Dovecot::boot_sharing(&theirs::settings(location), fixture.directory());
+    let dovecot = theirs::boot(location, fixture.directory());
     let mut imap = theirs::login(&dovecot, &user(fixture));
     assert_pictures(&theirs::picture(&mut imap), expected);
     assert_eq!(dovecot.complaints(), Vec::<String>::new());

@@ -9,7 +9,7 @@ use compat::ours::{self, as_user, sha256};
 use compat::theirs::{self, UID};
 use mailbox::{Access, FlagChange, Flags, Keyword, MailStore, MailboxName, NewMail, UidSet};
 use storage::{NamespaceSettings, Settings};
-use testkit::{Dovecot, Imap};
+use testkit::Imap;
 
 const EACH: usize = 40;
 
@@ -89,7 +89,7 @@ fn four_writers_of_two_kinds() {
     let home = share.path().join("together");
     std::fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
-    let dovecot = Dovecot::boot_sharing(&theirs::settings("maildir:~/Maildir"), share.path());
+    let dovecot = theirs::boot("maildir:~/Maildir", share.path());
     let sessions = ["dove1", "dove2"].map(|who| (who, theirs::login(&dovecot, "together")));
     let acknowledged = std::thread::scope(|scope| {
         let home = &home;

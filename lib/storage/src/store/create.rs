@@ -20,6 +20,8 @@ impl Storage {
         let made = self.create_locked(name, target);
         if made.is_err() {
             self.undo(target);
+        } else {
+            list.forget_cached_names();
         }
         made
     }

@@ -41,6 +41,7 @@ impl Storage {
         {
             list.discard_files(&other)?;
         }
+        list.forget_cached_names();
         self.log_deletion(namespace, guid, &target.levels);
         Ok(())
     }

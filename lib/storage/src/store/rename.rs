@@ -47,6 +47,7 @@ impl Storage {
             });
         }
         list.rename(&source, &target)?;
+        list.forget_cached_names();
         let root = list.place(&source.levels).dir;
         self.shared
             .forget(|place| is_at_or_below(&place.dir, &root));
