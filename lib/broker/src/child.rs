@@ -20,6 +20,8 @@ const ENVIRONMENT: [&str; 2] = ["CULVER_CONFIG_DIR", "TZ"];
 pub(crate) fn spawn() -> io::Result<(Child, OwnedFd)> {
     let (ours, theirs) = seqpacket::pair()?;
     let mut command = Command::new("/proc/self/exe");
+    // What ps shows: the binary's own name.
+    command.arg0(std::env::args_os().next().unwrap_or_default());
     command.arg(WORKER_ARGUMENT).env_clear();
     for name in ENVIRONMENT {
         if let Some(value) = std::env::var_os(name) {

@@ -41,10 +41,10 @@ fn getmail_takes_everything() {
     user.write(
         ".getmail/getmailrc",
         "[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = 127.0.0.1\nusername = getmail-user\n\
-         password = secret\n[destination]\ntype = Mboxrd\npath = ~/fetched\n[options]\ndelete = true\n",
+         password = secret\n[destination]\ntype = Maildir\npath = ~/fetched/\n[options]\ndelete = true\n",
     );
-    user.run("touch fetched && getmail");
-    takes_everything(&user, "fetched");
+    user.run("mkdir -p fetched/{cur,new,tmp} && getmail");
+    takes_everything(&user, "fetched/new/*");
 }
 
 fn takes_everything(user: &User, file: &str) {

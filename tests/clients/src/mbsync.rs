@@ -37,8 +37,7 @@ fn mirrors_both_ways() {
 
     user.run("mbsync --all");
     assert_eq!(
-        user.run("grep -rh '^text of' near/INBOX | wc -l")
-            .trim(),
+        user.run("grep -rh '^text of' near/INBOX | wc -l").trim(),
         "3"
     );
     // Near: the second message answered, the third deleted, a new one in Archive, a new mailbox.

@@ -26,12 +26,14 @@ fn real_mail_comes_back_byte_for_byte() {
     imap.ok("SELECT INBOX");
     for (seq, message) in (1..).zip(&taken) {
         let fetched = imap.fetch(seq, "BODY.PEEK[]");
+        // IMAP's literals have no NUL: one is sent as 0x80, as by Dovecot. RFC 3501 §4.3.
+        let sent: Vec<u8> = message
+            .bytes
+            .iter()
+            .map(|&byte| if byte == 0 { 0x80 } else { byte })
+            .collect();
         // The server puts Return-Path, Delivered-To and Received before it, and nothing else.
-        assert!(
-            fetched.ends_with(&message.bytes),
-            "{} differs",
-            message.name
-        );
+        assert!(fetched.ends_with(&sent), "{} differs", message.name);
         let added = &fetched[..fetched.len() - message.bytes.len()];
         assert!(
             added.len() < 1000 && added.starts_with(b"Return-Path: <sender@example.org>\r\n"),

@@ -105,7 +105,8 @@ fn the_journal_explains_itself() {
         refused.tagged.starts_with("NO [AUTHENTICATIONFAILED]"),
         "{refused:?}"
     );
-    machine.await_journal("forgetful");
+    drop(imap);
+    machine.await_journal("user=<forgetful>");
     let explained = machine.run("journalctl -x --no-pager CULVER_USER=forgetful");
     assert!(explained.contains("░░ Defined-By: Culver"), "{explained}");
     assert!(

@@ -74,7 +74,7 @@ fn a_worker_takes_only_its_user_along() {
         imap.ok("SELECT INBOX");
         imap
     });
-    machine.run("pkill --signal KILL --uid ann --full /usr/libexec/culver/imap");
+    machine.run("pkill --signal KILL --uid ann --full '/usr/libexec/culver/imap worker'");
     let [ann, bob] = &mut sessions;
     assert!(ann.try_command("NOOP").is_err(), "its worker is gone");
     bob.ok("NOOP");

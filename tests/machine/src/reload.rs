@@ -33,7 +33,7 @@ fn a_broken_configuration_is_refused_with_every_mistake_and_nothing_changes() {
     let refused = machine.enter(&["systemctl", "reload", "culver"]);
     assert!(!refused.status.success());
     let said = machine.run("journalctl --no-pager -o cat -u culver");
-    for (line, mistake) in [(lines + 1, "mail_locatoin"), (lines + 2, "ssl")] {
+    for (line, mistake) in [(lines + 1, "mail_locatoin"), (lines + 2, "perhaps")] {
         let place = format!("/etc/culver/culver.conf:{line}");
         let reported = said
             .lines()
