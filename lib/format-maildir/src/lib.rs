@@ -6,6 +6,7 @@
 
 mod assign;
 pub mod change;
+mod clean;
 pub mod copy;
 pub mod keywords;
 mod lines;

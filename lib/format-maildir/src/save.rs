@@ -1,6 +1,7 @@
 //! Saving messages. FORMATS.md §4.4: file in `tmp/`, synced → lock → rename → sync of the
 //! directory → uidlist → unlock. One transaction, all or none; memory does not grow with a message.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -161,6 +162,12 @@ impl Saving {
 
     fn place(&mut self, state: &mut State, lock: &Dotlock) -> Result<Vec<Placed>, Error> {
         let mut placed = Vec::with_capacity(self.pending.len());
+        // Only copies bring names along.
+        let copies = self.pending.iter().any(|pending| pending.guid.is_some());
+        let mut taken: HashSet<Vec<u8>> = HashSet::new();
+        if copies {
+            taken.extend(state.records.iter().map(|record| record.base.to_vec()));
+        }
         for (uid, pending) in (state.next_uid..).zip(&self.pending) {
             let (letters, left_out) =
                 self.maildir
@@ -171,7 +178,8 @@ impl Saving {
                     self.maildir.dir().display()
                 );
             }
-            let record = record(uid, pending, letters, state);
+            let record = record(uid, pending, letters, &taken);
+            taken.insert(record.base.to_vec());
             let to = record.path(self.maildir.dir()).unwrap_or_default();
             placed.push(Placed {
                 tmp: pending.tmp.clone(),
@@ -227,12 +235,8 @@ impl Maildir {
 }
 
 /// The line of a message about to be placed; its base name is one that this mailbox never had.
-fn record(uid: u64, pending: &Pending, letters: Letters, state: &State) -> Record {
-    let taken = pending.guid.is_some()
-        && state
-            .records
-            .iter()
-            .any(|record| *record.base == *pending.base);
+fn record(uid: u64, pending: &Pending, letters: Letters, taken: &HashSet<Vec<u8>>) -> Record {
+    let taken = pending.guid.is_some() && taken.contains(&pending.base);
     let mut base = pending.base.clone();
     if taken {
         base = unique::base_name().into_bytes();

@@ -128,6 +128,8 @@ pub(crate) struct State {
     pub recent_from: u64,
     /// Sizes with CRLF that had to be counted.
     pub counted: HashMap<u32, u64>,
+    /// Was `tmp/` looked through?
+    pub cleaned: bool,
     /// Goes up with every change that a view can see.
     pub generation: u64,
 }
@@ -151,6 +153,7 @@ impl Default for State {
             cur: DirStamp::default(),
             recent_from: 1,
             counted: HashMap::new(),
+            cleaned: false,
             generation: 0,
         }
     }

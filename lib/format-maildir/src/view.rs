@@ -51,6 +51,9 @@ impl View {
         let uid_validity = {
             let mut state = maildir.state();
             maildir.update(&mut state)?;
+            if access == Access::ReadWrite {
+                maildir.clean_once(&mut state);
+            }
             maildir.uid_validity(&state)?
         };
         let mut view = Self {

@@ -61,9 +61,10 @@ const CASES: [Case; 7] = [
 /// Three messages that a client knows, and one that came from outside since.
 fn rig() -> (Rig, Content) {
     let rig = Rig::new();
-    rig.save("one\r\n");
-    save(&rig.maildir, "two\r\n", Flags::SEEN, &["old"]).unwrap();
-    rig.save("three\r\n");
+    let hasty = rig.hasty();
+    save(&hasty, "one\r\n", Flags::empty(), &[]).unwrap();
+    save(&hasty, "two\r\n", Flags::SEEN, &["old"]).unwrap();
+    save(&hasty, "three\r\n", Flags::empty(), &[]).unwrap();
     let known = rig.content();
     std::fs::write(rig.dir().join("new/1700000000.M1P1.mta"), "outside\n").unwrap();
     (rig, known)

@@ -356,3 +356,21 @@ fn many_threads_and_processes_at_once() {
     }
     assert!(!rig.dir().join("dovecot-uidlist.lock").exists());
 }
+
+/// A file whose time of message is old is not old itself: APPEND sets that time.
+#[test]
+fn what_is_being_saved_is_not_cleaned_away() {
+    let rig = Rig::new();
+    let mut saving = Saving::begin(Arc::clone(&rig.maildir));
+    let old = mailbox::MailDate {
+        seconds: 0,
+        offset_minutes: 0,
+    };
+    let mail = NewMail {
+        internal_date: Some(old),
+        ..NewMail::default()
+    };
+    saving.save(&mail, &mut &b"old"[..]).unwrap();
+    view(&rig.other(), Access::ReadWrite);
+    assert_eq!(saving.commit().unwrap().uids.len(), 1);
+}

@@ -13,7 +13,8 @@ use crate::picture::{Mailbox, Message, Picture, seconds, utf8};
 pub const UID: u32 = 5999;
 
 /// Any user with any password, mail in `/srv/share/USER`.
-fn settings(location: &str) -> String {
+#[must_use]
+pub fn settings(location: &str) -> String {
     format!(
         "
 mail_location = {location}

@@ -1,6 +1,7 @@
 //! One store, ours and Dovecot in turns, at random: after every operation both say the same.
 //!
 //! `COMPAT_SEED=n` plays another game, `COMPAT_STEPS=n` a longer one; a failure prints both.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

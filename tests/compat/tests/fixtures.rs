@@ -1,5 +1,6 @@
 //! Stores that a real Dovecot wrote: ours says what Dovecot said, and after ours Dovecot says it
 //! again, without a complaint.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use compat::ours::{self, as_user};
 use compat::picture::Picture;
@@ -30,7 +31,7 @@ fn compare(name: &str, location: &str, adjust: impl Fn(&mut Picture)) -> (Fixtur
     let fixture = Fixture::unpack(name);
     let mut expected = Picture::of_fixture(&fixture.expected());
     adjust(&mut expected);
-    let home = fixture.directory().join(&user(&fixture));
+    let home = fixture.directory().join(user(&fixture));
     let indexes = index_files(&home);
     let mut store = ours::fresh(&home, &settings(location));
     as_user(UID, || {

@@ -1,5 +1,6 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE by ours and Dovecot in turns, at random, in every layout: both
 //! list the same names with the same attributes, and the same mailboxes behind them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

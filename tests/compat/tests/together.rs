@@ -1,5 +1,6 @@
 //! One mailbox, ours and Dovecot at the same time: every acknowledged message is there under the UID
 //! that was told, and both say the same afterwards.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use format_maildir::save::Saving;
-use format_maildir::settings::Settings;
+use format_maildir::settings::{Durability, Settings};
 use format_maildir::view::View;
 use format_maildir::{Maildir, NewUidValidity, Place};
 use mailbox::{
@@ -52,7 +52,7 @@ impl Rig {
         prepare(&dir);
         let faults = Arc::new(FaultyFs::new(Fault::None));
         let counter = Arc::new(Counter(AtomicU32::new(1000)));
-        let maildir = open(&home, &faults, &counter);
+        let maildir = open(&home, &faults, &counter, Durability::Synced);
         Self {
             home,
             faults,
@@ -75,7 +75,17 @@ impl Rig {
 
     /// As another process sees it.
     pub fn other(&self) -> Arc<Maildir> {
-        open(&self.home, &self.faults, &self.counter)
+        open(&self.home, &self.faults, &self.counter, Durability::Synced)
+    }
+
+    /// As another process that syncs nothing: quick, to prepare a test.
+    pub fn hasty(&self) -> Arc<Maildir> {
+        open(
+            &self.home,
+            &self.faults,
+            &self.counter,
+            Durability::Unsynced,
+        )
     }
 
     pub fn view(&self) -> View {
@@ -98,7 +108,12 @@ impl Rig {
     }
 }
 
-fn open(home: &tempfile::TempDir, faults: &Arc<FaultyFs>, counter: &Arc<Counter>) -> Arc<Maildir> {
+fn open(
+    home: &tempfile::TempDir,
+    faults: &Arc<FaultyFs>,
+    counter: &Arc<Counter>,
+    durability: Durability,
+) -> Arc<Maildir> {
     let dir = home.path().join("Maildir");
     Arc::new(Maildir::new(
         Fs::new(Arc::clone(faults) as _),
@@ -107,7 +122,10 @@ fn open(home: &tempfile::TempDir, faults: &Arc<FaultyFs>, counter: &Arc<Counter>
             dir,
         },
         MailboxName::new("INBOX").unwrap(),
-        Settings::default(),
+        Settings {
+            durability,
+            ..Settings::default()
+        },
         Arc::clone(counter) as _,
     ))
 }
