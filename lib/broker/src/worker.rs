@@ -75,6 +75,7 @@ pub fn run<P: Prepare>(
     prepare: impl FnOnce() -> Result<(P, Bounds), String>,
 ) -> ExitCode {
     journal::open(name);
+    sys::process::set_name(name);
     let channel = match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
         Ok(fd) => Arc::new(Channel::new(fd)),
         Err(error) => return fail(name, &format!("no channel to a manager: {error}")),

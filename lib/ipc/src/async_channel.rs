@@ -10,7 +10,7 @@ use sys::seqpacket;
 use tokio::io::unix::AsyncFd;
 
 use crate::Error;
-use crate::channel::{MAX_RECORD, decode, encode};
+use crate::channel::{encode, receive};
 
 /// A connection whose calls yield while they wait. One task reads it; any may write.
 #[derive(Debug)]
@@ -87,19 +87,6 @@ impl AsyncChannel {
             }
         }
     }
-}
-
-type Decoded<T> = Result<(T, Vec<OwnedFd>), Error>;
-
-/// One record through a buffer that all channels of the thread share, so that none keeps its own.
-fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> std::io::Result<Decoded<T>> {
-    thread_local! {
-        static BUFFER: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; MAX_RECORD]);
-    }
-    BUFFER.with_borrow_mut(|buffer| {
-        let received = seqpacket::recv(socket, buffer)?;
-        Ok(decode(buffer, received))
-    })
 }
 
 impl AsFd for AsyncChannel {

@@ -1,6 +1,8 @@
 //! A blocking connection to another of our services.
 
 use std::any::type_name;
+use std::cell::RefCell;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -51,10 +53,7 @@ impl Channel {
     /// [`Error::Closed`] when the peer is gone; a record that is not a `T` is
     /// [`Error::Malformed`].
     pub fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), Error> {
-        let mut buffer = vec![0; MAX_RECORD];
-        let received =
-            seqpacket::recv(self.socket.as_fd(), &mut buffer).map_err(Error::syscall("recvmsg"))?;
-        decode(&buffer, received)
+        receive(self.socket.as_fd()).map_err(Error::syscall("recvmsg"))?
     }
 }
 
@@ -84,7 +83,22 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
     Ok(record)
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(
+/// What came out of one record.
+pub(crate) type Decoded<T> = Result<(T, Vec<OwnedFd>), Error>;
+
+/// Receives one record through a buffer that all channels of the thread share, so that none keeps or clears its
+/// own.
+pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Decoded<T>> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_RECORD]);
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let received = seqpacket::recv(socket, buffer)?;
+        Ok(decode(buffer, received))
+    })
+}
+
+fn decode<T: DeserializeOwned>(
     buffer: &[u8],
     received: seqpacket::Received,
 ) -> Result<(T, Vec<OwnedFd>), Error> {

@@ -12,6 +12,7 @@ pub mod inherited;
 pub mod pam;
 pub mod peer;
 pub mod privileges;
+pub mod process;
 pub mod random;
 #[cfg(feature = "async")]
 pub mod reactor;
