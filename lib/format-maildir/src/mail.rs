@@ -111,7 +111,16 @@ impl MaildirMail {
             counter.add(chunk.get(..read).unwrap_or_default());
             offset += read as u64;
         }
-        self.maildir.state().counted.insert(self.uid, counter.bytes);
+        let mut state = self.maildir.state();
+        state.counted.insert(self.uid, counter.bytes);
+        // The next time that the list is written it goes along: counted once and for all.
+        if let Some(record) = state.record_mut(self.uid)
+            && Sizes::of(&record.base) == Sizes::default()
+        {
+            let mut extra = record.extra.to_vec();
+            crate::uidlist::set_value(&mut extra, b'W', counter.bytes.to_string().as_bytes());
+            record.extra = extra.into();
+        }
         Ok(counter.bytes)
     }
 

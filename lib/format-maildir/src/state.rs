@@ -130,6 +130,8 @@ pub(crate) struct State {
     pub counted: HashMap<u32, u64>,
     /// Was `tmp/` looked through?
     pub cleaned: bool,
+    /// Was it said that we may only read?
+    pub told_denied: bool,
     /// Goes up with every change that a view can see.
     pub generation: u64,
 }
@@ -154,6 +156,7 @@ impl Default for State {
             recent_from: 1,
             counted: HashMap::new(),
             cleaned: false,
+            told_denied: false,
             generation: 0,
         }
     }

@@ -34,7 +34,9 @@ impl Maildir {
             Ok(lock) => self.finish_update(state, Some(found), &lock),
             Err(error) if is_denied(&error) && state.uid_validity.is_some() => {
                 // A mailbox that we may only read: what has no UID stays unseen.
-                tracing::warn!("{error}; new messages cannot be shown");
+                if !std::mem::replace(&mut state.told_denied, true) {
+                    tracing::warn!("{error}; new messages cannot be shown");
+                }
                 Ok(())
             }
             Err(error) => Err(error),

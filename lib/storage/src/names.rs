@@ -28,6 +28,11 @@ impl Names {
     /// # Errors
     /// [`Error::InvalidName`]: no mailbox can be called that.
     pub fn levels(&self, name: &str) -> Result<Vec<String>, Error> {
+        if name.starts_with('~') {
+            return Err(Error::InvalidName {
+                why: "Invalid mailbox name: Begins with '~'",
+            });
+        }
         let levels: Vec<String> = name.split(self.separator).map(|l| self.encode(l)).collect();
         let invalid = |why| Err(Error::InvalidName { why });
         if levels.iter().any(String::is_empty) {
@@ -85,27 +90,44 @@ impl Names {
             return Some("Character not allowed in mailbox name: '/'");
         }
         match self.layout {
-            Layout::MaildirPlusPlus if level.contains('.') => {
-                Some("Character not allowed in mailbox name: '.'")
-            }
-            Layout::MaildirPlusPlus => level.starts_with('~').then_some("Invalid mailbox name"),
-            Layout::Fs => (level.starts_with(['.', '~'])
-                || matches!(level, "cur" | "new" | "tmp")
-                || is_control_file(level))
-            .then_some("Invalid mailbox name"),
+            Layout::MaildirPlusPlus => level
+                .contains('.')
+                .then_some("Character not allowed in mailbox name: '.'"),
+            Layout::Fs => (level.starts_with('.') || RESERVED.contains(&level))
+                .then_some("Invalid mailbox name"),
         }
     }
 }
 
-/// Files that stand where mailboxes would.
-fn is_control_file(level: &str) -> bool {
-    level.starts_with("dovecot-")
-        || level.starts_with("dovecot.")
-        || matches!(
-            level,
-            "subscriptions" | "maildirsize" | "maildirfolder" | "mailboxes.lock"
-        )
-}
+/// Files and directories that stand where mailboxes would.
+const RESERVED: [&str; 26] = [
+    "cur",
+    "dovecot-acl",
+    "dovecot-acl-list",
+    "dovecot-keywords",
+    "dovecot-keywords.lock",
+    "dovecot-shared",
+    "dovecot-uidlist",
+    "dovecot-uidlist.lock",
+    "dovecot-uidlist.tmp",
+    "dovecot-uidvalidity",
+    "dovecot.index",
+    "dovecot.index.cache",
+    "dovecot.index.log",
+    "dovecot.index.log.2",
+    "dovecot.list.index",
+    "dovecot.list.index.log",
+    "dovecot.list.index.log.2",
+    "dovecot.mailbox.log",
+    "dovecot.mailbox.log.2",
+    "mailboxes.lock",
+    "maildirfolder",
+    "maildirsize",
+    "new",
+    "subscriptions",
+    "subscriptions.lock",
+    "tmp",
+];
 
 #[cfg(test)]
 mod tests {
@@ -146,7 +168,8 @@ mod tests {
                 );
             }
         }
-        assert!(FS.levels("dot.ted/x.y").is_ok());
+        assert!(FS.levels("dot.ted/x.y").is_ok() && FS.levels("lists/dovecot.org").is_ok());
+        assert!(PLUS.levels("x/~y").is_ok());
     }
 
     #[test]
