@@ -8,6 +8,7 @@ mod assign;
 pub mod change;
 mod clean;
 pub mod copy;
+mod doubles;
 pub mod keywords;
 mod lines;
 mod mail;

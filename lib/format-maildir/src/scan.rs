@@ -95,8 +95,16 @@ pub(crate) fn is_stale(fs: &Fs, dir: &Path, state: &State) -> FsResult<bool> {
 pub(crate) struct Findings {
     /// Files that no record knows.
     pub unknown: Unknown,
-    /// Pairs of names in `cur/` with the same base: two messages, or one twice.
-    pub doubles: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Pairs of files with the same base.
+    pub doubles: Vec<Double>,
+}
+
+/// Two files with the same base: two messages, one twice, or one that was renamed while we listed.
+#[derive(Debug)]
+pub(crate) struct Double {
+    /// In `cur/`, if only one of them is.
+    pub keep: (Place, Vec<u8>),
+    pub other: (Place, Vec<u8>),
 }
 
 /// Lists both directories and sets each record's file.
@@ -138,9 +146,11 @@ struct Listing<'s> {
     by_base: HashMap<&'s [u8], usize>,
     /// Beside each record.
     files: Vec<Option<File>>,
+    /// Which of them the current reading has seen.
+    seen: Vec<bool>,
     /// By base name.
     unknown: HashMap<Vec<u8>, (Place, Vec<u8>)>,
-    doubles: Vec<(Vec<u8>, Vec<u8>)>,
+    doubles: Vec<Double>,
 }
 
 impl<'s> Listing<'s> {
@@ -148,6 +158,7 @@ impl<'s> Listing<'s> {
         Self {
             by_base: state.by_base(),
             files: vec![None; state.records.len()],
+            seen: Vec::new(),
             unknown: HashMap::new(),
             doubles: Vec::new(),
         }
@@ -156,42 +167,38 @@ impl<'s> Listing<'s> {
     /// `new/` before `cur/`: a file that moves meanwhile is seen twice rather than not at all.
     fn read(&mut self, fs: &Fs, dir: &Path) -> FsResult<()> {
         self.doubles.clear();
+        self.unknown.clear();
+        self.seen = vec![false; self.files.len()];
         for place in [Place::New, Place::Cur] {
-            // Positions that this listing of `cur/` has filled, to find doubles.
-            let mut filled = vec![false; self.files.len()];
             fs.read_dir(&dir.join(place.dir()), &mut |file_name, kind| {
                 let is_file = !matches!(kind, EntryKind::Directory | EntryKind::Other);
                 if is_file && name::is_message(file_name) {
-                    self.add(place, file_name, &mut filled);
+                    self.add(place, file_name);
                 }
             })?;
         }
         Ok(())
     }
 
-    fn add(&mut self, place: Place, file_name: &[u8], filled: &mut [bool]) {
+    fn add(&mut self, place: Place, file_name: &[u8]) {
         let base = name::base(file_name);
+        let now = (place, file_name.to_vec());
         let Some(&position) = self.by_base.get(base) else {
-            let earlier = self
-                .unknown
-                .insert(base.to_vec(), (place, file_name.to_vec()));
-            if let Some((Place::Cur, earlier)) = earlier
-                && place == Place::Cur
-                && earlier != file_name
-            {
-                self.doubles.push((earlier, file_name.to_vec()));
+            if let Some(other) = self.unknown.insert(base.to_vec(), now.clone()) {
+                self.doubles.push(Double { keep: now, other });
             }
             return;
         };
-        if let (Some(slot), Some(filled)) = (self.files.get_mut(position), filled.get_mut(position))
-        {
-            if let (true, Some(earlier)) = (*filled, slot.as_ref()) {
-                self.doubles
-                    .push(([base, &earlier.info].concat(), file_name.to_vec()));
-            }
-            *filled = true;
-            *slot = Some(File::named(place, file_name));
+        let (Some(slot), Some(seen)) = (self.files.get_mut(position), self.seen.get_mut(position))
+        else {
+            return;
+        };
+        if let (true, Some(earlier)) = (*seen, slot.as_ref()) {
+            let other = (earlier.place, [base, &earlier.info].concat());
+            self.doubles.push(Double { keep: now, other });
         }
+        *seen = true;
+        *slot = Some(File::named(place, file_name));
     }
 
     fn misses_some(&self, state: &State) -> bool {

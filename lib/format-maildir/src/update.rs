@@ -81,7 +81,7 @@ impl Maildir {
             }
             _ => self.scan(state)?,
         };
-        if !found.doubles.is_empty() && self.part_doubles(&found)? {
+        if !found.doubles.is_empty() && self.part_doubles(&found.doubles)? {
             found = self.scan(state)?;
         }
         self.assign(state, found.unknown, lock)
@@ -179,44 +179,6 @@ impl Maildir {
             state.changed();
         }
         Ok(())
-    }
-
-    /// Two files in `cur/` with one base name: the same file twice loses one name, of two
-    /// different messages one gets a name of its own. Tells whether anything was done.
-    fn part_doubles(&self, found: &Findings) -> Result<bool, Error> {
-        let cur = self.dir().join("cur");
-        let mut parted = false;
-        for (first, second) in &found.doubles {
-            let (first, second) = (sys::fs::join(&cur, first), sys::fs::join(&cur, second));
-            let stats = (self.fs.stat_opt(&first)?, self.fs.stat_opt(&second)?);
-            // One of them is gone: it was renamed while we listed.
-            let (Some(a), Some(b)) = stats else { continue };
-            parted = true;
-            if (a.dev, a.ino) == (b.dev, b.ino) {
-                tracing::warn!("{} and {} are one file", first.display(), second.display());
-                self.fs.unlink_if_exists(&second)?;
-                continue;
-            }
-            let info = second
-                .to_string_lossy()
-                .find(':')
-                .map_or(String::new(), |colon| {
-                    second
-                        .to_string_lossy()
-                        .get(colon..)
-                        .unwrap_or_default()
-                        .to_owned()
-                });
-            let own = cur.join(crate::unique::base_name() + &info);
-            tracing::warn!(
-                "{} and {} have one name; the second becomes {}",
-                first.display(),
-                second.display(),
-                own.display()
-            );
-            self.fs.rename(&second, &own)?;
-        }
-        Ok(parted)
     }
 }
 

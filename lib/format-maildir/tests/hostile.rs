@@ -260,12 +260,19 @@ fn two_messages_of_one_name_both_stay() {
         std::fs::write(dir.join("cur/1.x.h:2,F"), "second").unwrap();
         std::fs::write(dir.join("cur/2.x.h:2,"), "same").unwrap();
         std::fs::hard_link(dir.join("cur/2.x.h:2,"), dir.join("cur/2.x.h:2,S")).unwrap();
+        std::fs::write(dir.join("new/3.x.h"), "third").unwrap();
+        std::fs::write(dir.join("cur/3.x.h:2,"), "fourth").unwrap();
     });
     let content = rig.content();
     let mut bodies: Vec<&[u8]> = content.values().map(|mail| mail.0.as_slice()).collect();
     bodies.sort_unstable();
-    assert_eq!(bodies, [&b"first"[..], b"same", b"second"]);
-    assert_eq!(names_in(&rig.dir().join("cur")).len(), 3);
+    assert_eq!(
+        bodies,
+        [&b"first"[..], b"fourth", b"same", b"second", b"third"]
+    );
+    assert_eq!(names_in(&rig.dir().join("cur")).len(), 4);
+    rig.view();
+    assert_eq!(rig.content(), content);
 }
 
 #[test]
