@@ -26,7 +26,7 @@ impl Client {
             .replace("%s", &self.elements(pid));
         tracing::info!(
             message_id = event,
-            culver_user = self.attempt.user.as_deref().unwrap_or_default(),
+            culver_user = %Clean(self.attempt.user.as_deref().unwrap_or_default()),
             culver_session = self.facts().session.as_str(),
             culver_remote_ip = %self.facts().remote.ip(),
             "{service}: {line}"
