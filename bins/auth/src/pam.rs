@@ -70,7 +70,7 @@ impl Workers {
                 other => return other,
             }
         }
-        let channel = AsyncChannel::connect(&self.path)?;
+        let channel = AsyncChannel::connect(&self.path).await?;
         channel
             .send(&Request::Hello { version: VERSION }, &[])
             .await?;

@@ -73,7 +73,7 @@ async fn with_caller<F: Future<Output = ()>>(
         let (_drain, draining) = watch::channel(false);
         let server = Rc::new(Server { manager, lmtp });
         spawn_local(server.accept(listen(&deliver), Places::new(10, draining)));
-        talk(AsyncChannel::connect(&deliver).unwrap()).await;
+        talk(AsyncChannel::connect(&deliver).await.unwrap()).await;
     };
     LocalSet::new().run_until(everything).await;
 }

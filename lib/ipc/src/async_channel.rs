@@ -1,16 +1,22 @@
 //! Connections to other services of ours for services that run on tokio.
 
+use std::io::ErrorKind::WouldBlock;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sys::peer::Peer;
 use sys::seqpacket;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep};
 
 use crate::Error;
 use crate::channel::{encode, receive};
+
+/// Longest time that a full queue of a listener is waited for.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection whose calls yield while they wait. One task reads it; any may write.
 #[derive(Debug)]
@@ -29,13 +35,24 @@ impl AsyncChannel {
         Ok(Self { socket })
     }
 
-    /// Connects to the service that listens at `path`.
+    /// Connects to the service that listens at `path`. A service that is busy, or being restarted, leaves its queue
+    /// full: then this tries again for up to [`CONNECT_PATIENCE`], and holds nobody else up meanwhile.
     ///
     /// # Errors
     /// [`Error::Syscall`].
-    pub fn connect(path: &Path) -> Result<Self, Error> {
-        let socket = seqpacket::connect_to(path).map_err(Error::syscall("connect"))?;
-        Self::new(socket)
+    pub async fn connect(path: &Path) -> Result<Self, Error> {
+        let until = Instant::now() + CONNECT_PATIENCE;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match seqpacket::try_connect_to(path) {
+                Ok(socket) => return Self::new(socket),
+                Err(error) if error.kind() == WouldBlock && Instant::now() < until => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(100));
+                }
+                Err(error) => return Err(Error::syscall("connect")(error)),
+            }
+        }
     }
 
     /// Who is at the other end, as the kernel saw it connect.
@@ -141,5 +158,42 @@ mod tests {
         let (sent, received) = tokio::join!(a.send(&42_u32, &[]), b.recv::<u32>());
         sent.unwrap();
         assert_eq!(received.unwrap().0, 42);
+    }
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_full_queue_delays_the_caller_and_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = AsyncListener::new(crate::testing::listener(&path, 0)).unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(socket) = seqpacket::try_connect_to(&path) {
+            waiting.push(socket);
+        }
+        let connecting = tokio::spawn(async move { AsyncChannel::connect(&path).await });
+        // With a blocking connect() this sleep would never end.
+        sleep(Duration::from_secs(1)).await;
+        assert!(!connecting.is_finished());
+        for _ in 0..=waiting.len() {
+            listener.accept().await.unwrap();
+        }
+        connecting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_queue_that_stays_full_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listener = crate::testing::listener(&path, 0);
+        let mut waiting = Vec::new();
+        while let Ok(socket) = seqpacket::try_connect_to(&path) {
+            waiting.push(socket);
+        }
+        let outcome = AsyncChannel::connect(&path).await;
+        assert!(matches!(
+            outcome,
+            Err(Error::Syscall {
+                call: "connect",
+                ..
+            })
+        ));
     }
 }

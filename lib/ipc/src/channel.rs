@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sys::seqpacket;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
 
@@ -69,17 +70,21 @@ impl From<Channel> for OwnedFd {
     }
 }
 
-pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
-    let record = postcard::to_stdvec(message).map_err(|e| Error::Malformed {
+/// A record that leaves no copy of what it says behind: neither when it is dropped nor while it is made.
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let malformed = |error: postcard::Error| Error::Malformed {
         expected: type_name::<T>(),
-        reason: e.to_string(),
-    })?;
-    if record.len() > MAX_RECORD {
+        reason: error.to_string(),
+    };
+    let size = postcard::experimental::serialized_size(message).map_err(malformed)?;
+    if size > MAX_RECORD {
         return Err(Error::TooLarge {
             what: type_name::<T>(),
-            size: record.len(),
+            size,
         });
     }
+    let mut record = Zeroizing::new(vec![0; size]);
+    postcard::to_slice(message, &mut record).map_err(malformed)?;
     Ok(record)
 }
 
@@ -94,7 +99,11 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result
     }
     BUFFER.with_borrow_mut(|buffer| {
         let received = seqpacket::recv(socket, buffer)?;
-        Ok(decode(buffer, received))
+        let len = received.len;
+        let decoded = decode(buffer, received);
+        // It may have held a password, and the buffer lives as long as the thread.
+        buffer.get_mut(..len).unwrap_or_default().zeroize();
+        Ok(decoded)
     })
 }
 
@@ -147,6 +156,19 @@ mod tests {
         assert!(matches!(b.recv::<Username>(), Err(Error::Malformed { .. })));
         a.send(&(1_u8, 2_u8), &[]).unwrap();
         assert!(matches!(b.recv::<u8>(), Err(Error::Malformed { .. })));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_what_just_fits_is_not() {
+        let (a, b) = pair();
+        // A length of three bytes, then the bytes.
+        assert!(matches!(
+            a.send(&vec![7_u8; MAX_RECORD - 2], &[]),
+            Err(Error::TooLarge { .. })
+        ));
+        let most = vec![7_u8; MAX_RECORD - 3];
+        a.send(&most, &[]).unwrap();
+        assert_eq!(b.recv::<Vec<u8>>().unwrap().0, most);
     }
 
     #[test]

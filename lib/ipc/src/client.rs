@@ -129,12 +129,13 @@ impl<Q: Serialize + Send + Sync + 'static, R: Reply> Client<Q, R> {
         if let Some(channel) = &self.shared.state().channel {
             return Ok(Arc::clone(channel));
         }
-        let channel = Arc::new(AsyncChannel::connect(&self.shared.path)?);
-        self.shared.state().channel = Some(Arc::clone(&channel));
-        tokio::spawn(read(Arc::clone(&self.shared), Arc::clone(&channel)));
+        let channel = Arc::new(AsyncChannel::connect(&self.shared.path).await?);
         for message in (self.shared.hello)() {
             channel.send(&message, &[]).await?;
         }
+        // Nobody sees it before hello is said: whoever gives up in between leaves nothing half done.
+        self.shared.state().channel = Some(Arc::clone(&channel));
+        tokio::spawn(read(Arc::clone(&self.shared), Arc::clone(&channel)));
         Ok(channel)
     }
 }
@@ -215,6 +216,19 @@ impl<Q: Serialize, R: Reply> Exchange<Q, R> {
     }
 }
 
+impl<Q: Serialize + Send + Sync + 'static, R: Reply> Exchange<Q, R> {
+    /// Gives the exchange up and, without waiting, lets the service know by `message`. May be called where nothing
+    /// can wait: in a destructor.
+    pub fn abandon(self, message: Q) {
+        let channel = Arc::clone(&self.channel);
+        // Where the event loop is gone, so are its connections.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // A service that went away has nothing to give up.
+            runtime.spawn(async move { channel.send(&message, &[]).await });
+        }
+    }
+}
+
 impl<Q, R> Drop for Exchange<Q, R> {
     fn drop(&mut self) {
         self.shared.state().waiting.remove(&self.id);
@@ -223,27 +237,9 @@ impl<Q, R> Drop for Exchange<Q, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
     use super::*;
     use crate::handoff::{Refusal, Reply as HandoffReply, Request};
-    use crate::{AsyncListener, VERSION};
-
-    fn listener(path: &std::path::Path) -> OwnedFd {
-        use rustix::net::{
-            AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
-        };
-        let socket = socket_with(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
-        bind(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
-        listen(&socket, 8).unwrap();
-        socket
-    }
+    use crate::{AsyncListener, VERSION, testing};
 
     fn client(path: PathBuf) -> Client<Request, HandoffReply> {
         Client::new(path, || vec![Request::Hello { version: VERSION }]).0
@@ -273,7 +269,7 @@ mod tests {
     async fn an_answer_finds_its_question() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        let listener = AsyncListener::new(listener(&path)).unwrap();
+        let listener = AsyncListener::new(testing::listener(&path, 8)).unwrap();
         let client = client(path);
         let ask = client.call(|_| Request::Hello { version: VERSION }, &[]);
         let (reply, ()) = tokio::join!(ask, refuse_one(&listener));
@@ -287,7 +283,7 @@ mod tests {
     async fn many_who_ask_at_once_share_one_connection_and_hello_comes_first() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        let listener = AsyncListener::new(listener(&path)).unwrap();
+        let listener = AsyncListener::new(testing::listener(&path, 8)).unwrap();
         let client = client(path);
         let asking: Vec<_> = (0..100)
             .map(|_| {
@@ -311,12 +307,69 @@ mod tests {
     async fn a_service_that_ends_ends_the_exchange_and_the_next_reconnects() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
-        let listener = AsyncListener::new(listener(&path)).unwrap();
+        let listener = AsyncListener::new(testing::listener(&path, 8)).unwrap();
         let client = client(path);
         let mut exchange = client.begin().await.unwrap();
         drop(listener.accept().await.unwrap());
         assert!(matches!(exchange.next().await, Err(Error::Closed)));
         client.begin().await.unwrap();
         listener.accept().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn whoever_gives_up_amid_hello_leaves_no_half_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = AsyncListener::new(testing::listener(&path, 8)).unwrap();
+        // More than a socket takes at once.
+        let hello = || {
+            let one = Request::Handoff {
+                id: 0,
+                token: crate::Token::random().unwrap(),
+                facts: crate::facts::Facts {
+                    protocol: crate::facts::Protocol::Imap,
+                    session: crate::SessionId::random().unwrap(),
+                    local: ([127, 0, 0, 1], 143).into(),
+                    remote: ([127, 0, 0, 1], 1).into(),
+                    transport: crate::facts::Transport::Plain,
+                },
+                tag: "a".to_owned(),
+                unread: vec![0; 60_000],
+            };
+            let mut messages = vec![Request::Hello { version: VERSION }];
+            messages.resize(20, one);
+            messages
+        };
+        let client: Client<Request, HandoffReply> = Client::new(path, hello).0;
+        let patience = std::time::Duration::from_secs(1);
+        assert!(
+            tokio::time::timeout(patience, client.begin())
+                .await
+                .is_err()
+        );
+        let given_up = listener.accept().await.unwrap();
+        let again = tokio::spawn(async move { client.begin().await.map(drop) });
+        let peer = listener.accept().await.unwrap();
+        let (first, _) = peer.recv().await.unwrap();
+        assert!(matches!(first, Request::Hello { version: VERSION }));
+        for _ in 1..20 {
+            peer.recv::<Request>().await.unwrap();
+        }
+        again.await.unwrap().unwrap();
+        while given_up.recv::<Request>().await.is_ok() {}
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_exchange_that_is_given_up_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = AsyncListener::new(testing::listener(&path, 8)).unwrap();
+        let client = client(path);
+        let exchange = client.begin().await.unwrap();
+        exchange.abandon(Request::Hello { version: 7 });
+        let peer = listener.accept().await.unwrap();
+        peer.recv::<Request>().await.unwrap();
+        let (last, _) = peer.recv::<Request>().await.unwrap();
+        assert!(matches!(last, Request::Hello { version: 7 }));
     }
 }

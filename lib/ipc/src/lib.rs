@@ -25,8 +25,10 @@ pub mod worker_auth;
 mod async_channel;
 #[cfg(feature = "async")]
 mod client;
+#[cfg(all(test, feature = "async"))]
+mod testing;
 #[cfg(feature = "async")]
-pub use async_channel::{AsyncChannel, AsyncListener};
+pub use async_channel::{AsyncChannel, AsyncListener, CONNECT_PATIENCE};
 #[cfg(feature = "async")]
 pub use client::{Client, Exchange};
 pub use channel::{Channel, MAX_RECORD};

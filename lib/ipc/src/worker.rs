@@ -100,7 +100,7 @@ impl ClientSession {
     /// # Errors
     /// It does not fit into a record.
     pub fn encode(&self) -> Result<Vec<u8>, crate::Error> {
-        crate::channel::encode(self)
+        crate::channel::encode(self).map(|record| record.to_vec())
     }
 
     /// From the content of a job.

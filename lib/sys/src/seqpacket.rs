@@ -87,17 +87,25 @@ pub fn recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     })
 }
 
-/// Connects to the listening socket at `path`; the result blocks.
+/// Connects to the listening socket at `path`, waiting while its queue is full; the result blocks.
 ///
 /// # Errors
 /// What socket(2) and connect(2) say.
 pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
-    let socket = socket_with(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    connected(path, SocketFlags::CLOEXEC)
+}
+
+/// Connects to the listening socket at `path` without waiting; neither does the result.
+///
+/// # Errors
+/// What socket(2) and connect(2) say; `EAGAIN` while the queue of the listener is full: nothing tells when to try
+/// again.
+pub fn try_connect_to(path: &Path) -> io::Result<OwnedFd> {
+    connected(path, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+fn connected(path: &Path, flags: SocketFlags) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket)
 }
