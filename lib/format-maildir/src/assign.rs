@@ -24,7 +24,10 @@ impl Maildir {
     ) -> Result<(), Error> {
         let known = state.by_base();
         unknown.retain(|(_, file_name)| !known.contains_key(name::base(file_name)));
-        unknown.sort_by(|(_, a), (_, b)| name::arrival(a).cmp(&name::arrival(b)));
+        unknown.sort_by_cached_key(|(_, file_name)| {
+            let (seconds, micros, base) = name::arrival(file_name);
+            (seconds, micros, base.to_vec())
+        });
         self.make_room(state, unknown.len())?;
         let records = number(state.next_uid, unknown);
         if records.is_empty() && state.rewrite.is_none() {

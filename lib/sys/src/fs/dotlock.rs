@@ -384,7 +384,6 @@ impl From<DotlockError> for io::Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
