@@ -20,6 +20,7 @@ mod manager;
 mod sessions;
 mod seccomp;
 mod stop;
+mod threads;
 
 pub mod worker;
 

@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use ipc::worker::{FromWorker, Identity, ToWorker};
 use ipc::{Channel, SessionId};
@@ -22,6 +21,7 @@ use sys::{confine, privileges};
 use crate::child::WORKER_ARGUMENT;
 use crate::seccomp;
 use crate::stop::{Stop, StopReason};
+use crate::threads::Threads;
 
 /// What a service does before its worker has a user: its settings are loaded already.
 pub trait Prepare {
@@ -220,6 +220,7 @@ impl Running {
 fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
     let server = Arc::new(server);
     let running = Arc::new(Running::default());
+    let threads = Arc::default();
     loop {
         match channel.recv::<ToWorker>() {
             Ok((ToWorker::Job { session, content }, fds)) => {
@@ -228,6 +229,7 @@ fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
                     channel,
                     server: &server,
                     running: &running,
+                    threads: &threads,
                 };
                 jobs.begin(session, content, fds);
             }
@@ -287,10 +289,8 @@ struct Jobs<'a, S> {
     channel: &'a Arc<Channel>,
     server: &'a Arc<S>,
     running: &'a Arc<Running>,
+    threads: &'a Arc<Threads>,
 }
-
-/// Virtual size of a session's stack; only what is touched costs memory.
-const STACK: usize = 1 << 20;
 
 impl<S: Serve> Jobs<'_, S> {
     fn begin(&self, session: SessionId, content: Vec<u8>, fds: Vec<OwnedFd>) {
@@ -322,7 +322,7 @@ impl<S: Serve> Jobs<'_, S> {
             });
             finish(&channel, &running, ended, content);
         };
-        if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(job) {
+        if let Err(error) = self.threads.run(Box::new(job)) {
             self.running.lock().remove(&session);
             self.not_begun(&session, &error);
         }

@@ -31,7 +31,8 @@ impl AsyncChannel {
     /// [`Error::Syscall`].
     pub fn new(socket: OwnedFd) -> Result<Self, Error> {
         seqpacket::set_nonblocking(&socket).map_err(Error::syscall("ioctl"))?;
-        let socket = sys::reactor::register(socket).map_err(Error::syscall("epoll_ctl"))?;
+        let socket =
+            sys::reactor::register_readable(socket).map_err(Error::syscall("epoll_ctl"))?;
         Ok(Self { socket })
     }
 
@@ -74,14 +75,14 @@ impl AsyncChannel {
     ) -> Result<(), Error> {
         let record = encode(message)?;
         loop {
-            let mut ready = self
-                .socket
-                .writable()
-                .await
-                .map_err(Error::syscall("epoll_wait"))?;
-            let sent = ready.try_io(|socket| seqpacket::send(socket.as_fd(), &record, fds));
-            if let Ok(done) = sent {
-                return done.map_err(Error::syscall("sendmsg"));
+            match seqpacket::send(self.as_fd(), &record, fds) {
+                Err(error) if error.kind() == WouldBlock => {
+                    let twin = self.socket.get_ref().try_clone();
+                    let twin = twin.map_err(Error::syscall("fcntl"))?;
+                    let room = sys::reactor::writable(twin).await;
+                    room.map_err(Error::syscall("epoll_wait"))?;
+                }
+                done => return done.map_err(Error::syscall("sendmsg")),
             }
         }
     }
@@ -125,7 +126,8 @@ impl AsyncListener {
     /// [`Error::Syscall`].
     pub fn new(socket: OwnedFd) -> Result<Self, Error> {
         seqpacket::set_nonblocking(&socket).map_err(Error::syscall("ioctl"))?;
-        let socket = sys::reactor::register(socket).map_err(Error::syscall("epoll_ctl"))?;
+        let socket =
+            sys::reactor::register_readable(socket).map_err(Error::syscall("epoll_ctl"))?;
         Ok(Self { socket })
     }
 
@@ -150,6 +152,25 @@ impl AsyncListener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_slow_reader_is_waited_for() {
+        let (a, b) = seqpacket::pair().unwrap();
+        let (a, b) = (AsyncChannel::new(a).unwrap(), AsyncChannel::new(b).unwrap());
+        let record = "x".repeat(20_000);
+        let sending = async {
+            for _ in 0..100 {
+                a.send(&record, &[]).await.unwrap();
+            }
+        };
+        let receiving = async {
+            for _ in 0..100 {
+                assert_eq!(b.recv::<String>().await.unwrap().0, record);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(sending, receiving);
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_message_wakes_its_reader() {
