@@ -14,8 +14,8 @@ pub enum Answer {
     StartTls(String),
     /// A manager has the client.
     HandedOver {
-        /// Process id of the worker.
-        worker_pid: u32,
+        /// Process id of the worker, if it is known.
+        worker_pid: Option<u32>,
     },
     /// Send this and close; the reason in Dovecot's words.
     Close(String, &'static str),

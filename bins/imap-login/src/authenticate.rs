@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use imap_proto::{Args, Decoder, Event, Limits, Messages, Tag};
 use ipc::login_auth::Failure;
 use ipc::{Secret, Token};
-use login::{Client, Exchange, HandedOver, Step};
+use login::{Client, HandedOver, Step};
+use zeroize::Zeroizing;
 
 use crate::answer::{self, Answer};
 use crate::capability;
@@ -29,6 +30,7 @@ pub async fn login(client: &mut Client, tag: &Tag, mut args: Args<'_>) -> Answer
     let Ok((user, password)) = credentials else {
         return answer::bad(tag, "Invalid arguments.");
     };
+    let password = Zeroizing::new(password.into_owned());
     if !client.allows_plaintext() {
         return Answer::Line(format!("{EXPOSED}{tag} NO {PRIVACY}\r\n"));
     }
@@ -43,10 +45,7 @@ pub async fn login(client: &mut Client, tag: &Tag, mut args: Args<'_>) -> Answer
     match client.authenticate("PLAIN", Some(Secret::new(plain))).await {
         Ok((_, Step::Success { token, .. })) => hand_over(client, tag, token).await,
         Ok((_, Step::Failure(reason))) | Err(reason) => answer::failure(tag, reason),
-        Ok((exchange, Step::Challenge(_))) => {
-            exchange.cancel().await;
-            answer::failure(tag, Failure::Unavailable)
-        }
+        Ok((_, Step::Challenge(_))) => answer::failure(tag, Failure::Unavailable),
     }
 }
 
@@ -58,7 +57,7 @@ pub async fn authenticate(client: &mut Client, tag: &Tag, args: Args<'_>) -> Ans
     if capability::is_plaintext(&mech) && !client.allows_plaintext() {
         return Answer::Line(format!("{EXPOSED}{tag} NO {PRIVACY}\r\n"));
     }
-    let initial = match initial.as_deref().map(initial_response).transpose() {
+    let initial = match initial.map(initial_response).transpose() {
         Ok(initial) => initial,
         Err(NotBase64) => return answer::bad(tag, "Invalid base64 data in initial response."),
     };
@@ -75,21 +74,20 @@ pub async fn authenticate(client: &mut Client, tag: &Tag, args: Args<'_>) -> Ans
                     Ok(step) => step,
                     Err(reason) => return answer::failure(tag, reason),
                 },
-                Err(error) => return aborted(exchange, tag, error).await,
+                Err(error) => return aborted(tag, error),
             },
         };
     }
 }
 
-fn arguments(mut args: Args<'_>) -> Option<(String, Option<Vec<u8>>)> {
+fn arguments(mut args: Args<'_>) -> Option<(String, Option<&[u8]>)> {
     args.space().ok()?;
     let mech = String::from_utf8(args.atom().ok()?.to_vec()).ok()?;
     if args.is_empty() {
         return Some((mech, None));
     }
     args.space().ok()?;
-    let initial = args.rest().to_vec();
-    Some((mech, Some(initial)))
+    Some((mech, Some(args.rest())))
 }
 
 struct NotBase64;
@@ -122,14 +120,10 @@ async fn ask(client: &mut Client, challenge: &[u8]) -> Result<Secret, Unanswered
         .map_err(|_| Unanswered::Gone)?;
     let mut decoder = Decoder::new(Limits::PRE_AUTH, Messages::Buffered);
     loop {
-        let (taken, event) = decoder.feed_line(&client.input);
-        client.input.drain(..taken);
+        let (taken, event) = decoder.feed_line(client.input());
+        client.consume(taken);
         match event {
-            Event::Command(line) if line.bytes() == b"*" => return Err(Unanswered::Cancelled),
-            Event::Command(line) => {
-                let decoded = STANDARD.decode(line.bytes());
-                return decoded.map(Secret::new).map_err(|_| Unanswered::NotBase64);
-            }
+            Event::Command(line) => return response(&Zeroizing::new(line.into_bytes())),
             Event::Incomplete => {}
             _ => return Err(Unanswered::TooLong),
         }
@@ -140,8 +134,16 @@ async fn ask(client: &mut Client, challenge: &[u8]) -> Result<Secret, Unanswered
     }
 }
 
-async fn aborted(exchange: Exchange, tag: &Tag, why: Unanswered) -> Answer {
-    exchange.cancel().await;
+/// `*` gives up. RFC 3501 §6.2.2.
+fn response(line: &[u8]) -> Result<Secret, Unanswered> {
+    if line == b"*" {
+        return Err(Unanswered::Cancelled);
+    }
+    let decoded = STANDARD.decode(line);
+    decoded.map(Secret::new).map_err(|_| Unanswered::NotBase64)
+}
+
+fn aborted(tag: &Tag, why: Unanswered) -> Answer {
     match why {
         Unanswered::Cancelled => answer::bad(tag, "Authentication aborted by client."),
         Unanswered::NotBase64 => answer::bad(tag, "Invalid base64 data in continued response."),

@@ -2,6 +2,7 @@
 
 use imap_proto::{Command, Decoder, Event, HeadError, Limits, Messages, Refusal, Tag};
 use login::{Client, Ended};
+use zeroize::Zeroize as _;
 
 use crate::answer::{self, Answer};
 use crate::{authenticate, capability};
@@ -22,15 +23,20 @@ pub async fn run(client: &mut Client) -> Ended {
     let mut decoder = Decoder::new(Limits::PRE_AUTH, Messages::Buffered);
     let mut bad = 0;
     loop {
-        let (taken, event) = decoder.feed(&client.input);
-        client.input.drain(..taken);
+        let (taken, event) = decoder.feed(client.input());
+        client.consume(taken);
         let answer = match event {
             Event::Incomplete => match client.read().await {
                 Ok(0) | Err(_) => return Ended::Disconnected("Connection closed"),
                 Ok(_) => continue,
             },
             Event::NeedContinuation { .. } => Answer::Line("+ OK\r\n".to_owned()),
-            Event::Command(command) => execute(client, &command).await,
+            Event::Command(command) => {
+                let answer = execute(client, &command).await;
+                // There may have been a password in it.
+                command.into_bytes().zeroize();
+                answer
+            }
             Event::Refused { tag, reason } => refused(tag.as_ref(), reason),
             // Messages are buffered, that is, never asked for.
             Event::Message { .. } => too_long("Command too long"),
@@ -88,14 +94,12 @@ async fn execute(client: &mut Client, command: &Command) -> Answer {
     match head.name.as_str() {
         "LOGIN" => authenticate::login(client, &tag, args).await,
         "AUTHENTICATE" => authenticate::authenticate(client, &tag, args).await,
-        "ID" => {
-            match imap_proto::id::take(&mut args) {
-                Ok(_) => Answer::Line(format!(
-                    "* ID (\"name\" \"Culver\")\r\n{tag} OK ID completed.\r\n"
-                )),
-                Err(error) => answer::bad(&tag, &error.text),
-            }
-        }
+        "ID" => match imap_proto::id::take(&mut args) {
+            Ok(_) => Answer::Line(format!(
+                "* ID (\"name\" \"Culver\")\r\n{tag} OK ID completed.\r\n"
+            )),
+            Err(error) => answer::bad(&tag, &error.text),
+        },
         "CAPABILITY" | "NOOP" | "LOGOUT" | "STARTTLS" => match args.end() {
             Ok(()) => plain(client, &head.name, &tag),
             Err(error) => answer::bad(&tag, &error.text),

@@ -25,7 +25,8 @@ pub mod worker_auth;
 mod async_channel;
 #[cfg(feature = "async")]
 mod client;
-#[cfg(all(test, feature = "async"))]
+#[cfg(test)]
+#[cfg(feature = "async")]
 mod testing;
 #[cfg(feature = "async")]
 pub use async_channel::{AsyncChannel, AsyncListener, CONNECT_PATIENCE};

@@ -1,14 +1,14 @@
 //! One SASL exchange between a client and auth.
 
 use ipc::login_auth::{Failure, Reply, Request};
-use ipc::{Secret, Token, Username};
+use ipc::{Error, Secret, Token, Username};
 
 use crate::Client;
 
-/// A running exchange.
+/// A running exchange. Dropped before its end, as with a client that went away, auth is told to forget it.
 pub struct Exchange {
-    inner: ipc::Exchange<Request, Reply>,
-    ended: bool,
+    /// `None`: over.
+    inner: Option<ipc::Exchange<Request, Reply>>,
 }
 
 /// What auth wants next.
@@ -37,14 +37,27 @@ impl Client {
         mech: &str,
         initial: Option<Secret>,
     ) -> Result<(Exchange, Step), Failure> {
-        let cookie = self
-            .handoff_cookie()
-            .map_err(|error| self.unavailable(&error))?;
-        let auth = self.shared().auth.clone();
-        let inner = auth
-            .begin()
-            .await
-            .map_err(|error| self.unavailable(&error))?;
+        self.attempt_begins(mech);
+        let begun = match self.begin(mech, initial.clone()).await {
+            // Auth was restarted: to ask twice harms nobody, and its successor takes the question.
+            Err(Error::Closed) => self.begin(mech, initial).await,
+            begun => begun,
+        };
+        let (mut exchange, reply) = begun.map_err(|error| self.unavailable(&error))?;
+        let step = exchange.take(reply, self)?;
+        Ok((exchange, step))
+    }
+
+    async fn begin(
+        &mut self,
+        mech: &str,
+        initial: Option<Secret>,
+    ) -> Result<(Exchange, Reply), Error> {
+        let cookie = self.handoff_cookie().map_err(|source| Error::Syscall {
+            call: "socketpair",
+            source,
+        })?;
+        let inner = self.shared().auth.clone().begin().await?;
         let start = Request::Start {
             id: inner.id(),
             mech: mech.to_owned(),
@@ -52,13 +65,9 @@ impl Client {
             cookie,
             initial,
         };
-        let mut exchange = Exchange {
-            inner,
-            ended: false,
-        };
-        self.attempt_begins(mech);
-        let step = exchange.ask(&start, self).await?;
-        Ok((exchange, step))
+        let mut exchange = Exchange { inner: Some(inner) };
+        let reply = exchange.ask(&start).await?;
+        Ok((exchange, reply))
     }
 
     fn unavailable(&self, error: &dyn std::fmt::Display) -> Failure {
@@ -73,52 +82,43 @@ impl Exchange {
     /// # Errors
     /// [`Failure::Unavailable`] when auth went away.
     pub async fn answer(&mut self, response: Secret, client: &mut Client) -> Result<Step, Failure> {
-        let message = Request::Continue {
-            id: self.inner.id(),
-            response,
+        let Some(id) = self.inner.as_ref().map(ipc::Exchange::id) else {
+            return Err(client.unavailable(&"BUG: an answer after the end"));
         };
-        self.ask(&message, client).await
+        let reply = self.ask(&Request::Continue { id, response }).await;
+        let reply = reply.map_err(|error| client.unavailable(&error))?;
+        self.take(reply, client)
     }
 
-    async fn ask(&mut self, message: &Request, client: &mut Client) -> Result<Step, Failure> {
-        self.inner
-            .send(message, &[])
-            .await
-            .map_err(|error| client.unavailable(&error))?;
-        let reply = self
-            .inner
-            .next()
-            .await
-            .map_err(|error| client.unavailable(&error))?;
+    async fn ask(&mut self, message: &Request) -> Result<Reply, Error> {
+        let inner = self.inner.as_mut().ok_or(Error::Closed)?;
+        inner.send(message, &[]).await?;
+        inner.next().await
+    }
+
+    fn take(&mut self, reply: Reply, client: &mut Client) -> Result<Step, Failure> {
         match reply {
             Reply::Challenge { data, .. } => Ok(Step::Challenge(data)),
             Reply::Success { user, token, .. } => {
-                self.ended = true;
+                self.inner = None;
                 client.attempt_succeeded(&user);
                 Ok(Step::Success { user, token })
             }
             Reply::Failure { user, reason, .. } => {
-                self.ended = true;
+                self.inner = None;
                 client.attempt_failed(user);
                 Ok(Step::Failure(reason))
             }
             Reply::Hello { .. } => Err(client.unavailable(&"BUG: a greeting amid an exchange")),
         }
     }
+}
 
-    /// The client gave up.
-    pub async fn cancel(self) {
-        if !self.ended {
-            // Auth went away: nothing is left to cancel.
-            let _ = self
-                .inner
-                .send(
-                    &Request::Cancel {
-                        id: self.inner.id(),
-                    },
-                    &[],
-                )
-                .await;
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            let id = inner.id();
+            inner.abandon(Request::Cancel { id });
         }
     }
 }

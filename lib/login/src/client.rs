@@ -10,6 +10,7 @@ use ipc::{SessionId, Username};
 use sys::{peer, seqpacket};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::shared::Compiled;
 use crate::stream::Stream;
@@ -33,8 +34,8 @@ pub struct Attempt {
 pub enum Ended {
     /// A manager has it.
     HandedOver {
-        /// Process id of the worker.
-        worker_pid: u32,
+        /// Process id of the worker; `None`: it is not known whether there is one.
+        worker_pid: Option<u32>,
     },
     /// It left or was sent away; the reason in Dovecot's words.
     Disconnected(&'static str),
@@ -46,8 +47,8 @@ pub struct Client {
     compiled: Rc<Compiled>,
     pub(crate) stream: Stream,
     facts: Facts,
-    /// What the client has sent and nobody has read yet.
-    pub input: Vec<u8>,
+    /// What the client has sent and nobody has taken yet. Wiped: there are passwords in it.
+    input: Zeroizing<Vec<u8>>,
     pub(crate) attempt: Attempt,
     pub(crate) connected: Instant,
     /// Ends of the pair through which TLS will be relayed: ours, and the one that is handed over.
@@ -73,7 +74,7 @@ impl Client {
             compiled,
             stream: Stream::Plain(stream),
             facts,
-            input: Vec::new(),
+            input: Zeroizing::default(),
             attempt: Attempt::default(),
             connected: Instant::now(),
             inner: None,
@@ -110,6 +111,19 @@ impl Client {
         self.compiled.tls.is_some() && self.settings().offers_tls(&self.facts)
     }
 
+    /// What the client has sent and nobody has taken yet.
+    #[must_use]
+    pub fn input(&self) -> &[u8] {
+        &self.input
+    }
+
+    /// Takes the first `count` bytes of [`Client::input`] away for good.
+    pub fn consume(&mut self, count: usize) {
+        let count = count.min(self.input.len());
+        self.input.get_mut(..count).unwrap_or_default().zeroize();
+        self.input.drain(..count);
+    }
+
     /// Waits for bytes and appends them to [`Client::input`]. 0: the client has closed.
     ///
     /// # Errors
@@ -132,7 +146,7 @@ impl Client {
     /// # Errors
     /// The handshake failed; the connection is of no more use.
     pub async fn start_tls(&mut self) -> io::Result<()> {
-        self.input = Vec::new();
+        self.input = Zeroizing::default();
         let Some(acceptor) = self.compiled.tls.clone() else {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -174,7 +188,8 @@ impl Client {
 
     pub(crate) fn attempt_begins(&mut self, mech: &str) {
         self.attempt.count += 1;
-        self.attempt.mech = Some(mech.to_ascii_uppercase());
+        // RFC 4422 §3.1: at most 20 letters. What is longer is shown as far as it serves to see that.
+        self.attempt.mech = Some(mech.to_ascii_uppercase().chars().take(40).collect());
         self.attempt.failed = true;
     }
 

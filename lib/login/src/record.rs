@@ -12,7 +12,7 @@ impl Client {
     pub(crate) fn log_end(&self, ended: &Ended) {
         let service = self.shared().name;
         let (event, what, pid) = match ended {
-            Ended::HandedOver { worker_pid } => (id::LOGIN, "Login".to_owned(), Some(*worker_pid)),
+            Ended::HandedOver { worker_pid } => (id::LOGIN, "Login".to_owned(), *worker_pid),
             Ended::Disconnected(reason) => (
                 id::LOGIN_ABORTED,
                 format!("Disconnected: {reason} ({})", self.attempts()),

@@ -1,6 +1,6 @@
 //! The event loop of a login process.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,6 +13,7 @@ use ipc::facts::Protocol;
 use service::journal::id;
 use service::{Confined, Control, Rights, Service, Signal, Started};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::registry::Registry;
 use crate::{Client, Ended, Error, Shared};
@@ -21,6 +22,8 @@ use crate::{Client, Ended, Error, Shared};
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long relays may go on after SIGTERM, while workers say good-bye.
 const RELAY_GRACE: Duration = Duration::from_secs(10);
+/// How often the log is told that clients had to go.
+const WARNING_PERIOD: Duration = Duration::from_secs(1);
 /// Clients that are not logged in, at most, whatever descriptors allow.
 const MOST_CLIENTS: usize = 20_000;
 
@@ -66,6 +69,9 @@ struct Server {
     relays: RefCell<usize>,
     /// Told when a relay has ended.
     fewer: tokio::sync::Notify,
+    /// Clients that had to go since the log was told of it last.
+    displaced: Cell<u64>,
+    told: Cell<Option<Instant>>,
 }
 
 impl Server {
@@ -81,6 +87,8 @@ impl Server {
             registry: RefCell::new(Registry::new(room.min(MOST_CLIENTS))),
             relays: RefCell::new(0),
             fewer: tokio::sync::Notify::new(),
+            displaced: Cell::new(0),
+            told: Cell::new(None),
         })
     }
 
@@ -121,7 +129,7 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, address)) => self.begin(stream, address.ip().to_canonical(), first),
-                Err(error) if out_of_descriptors(&error) => {
+                Err(error) if out_of_room(&error) => {
                     tracing::warn!(
                         message_id = id::LIMIT_REACHED,
                         "{}: Warning: accept() failed: {error}",
@@ -139,11 +147,7 @@ impl Server {
         let (number, displaced) = self.registry.borrow_mut().enter(address);
         if let Some(displaced) = displaced {
             displaced.abort();
-            tracing::warn!(
-                message_id = id::LIMIT_REACHED,
-                "{}: Warning: too many clients before login: the oldest was disconnected",
-                self.shared.name
-            );
+            self.warn_of_displaced();
         }
         let server = Rc::clone(self);
         let task = tokio::task::spawn_local(async move {
@@ -164,6 +168,24 @@ impl Server {
         self.registry
             .borrow_mut()
             .set_task(number, task.abort_handle());
+    }
+
+    /// One line a second: a flood of clients must not become a flood of lines.
+    fn warn_of_displaced(&self) {
+        let count = self.displaced.get() + 1;
+        let now = Instant::now();
+        let told = self.told.get();
+        if told.is_some_and(|told| now < told + WARNING_PERIOD) {
+            self.displaced.set(count);
+            return;
+        }
+        self.displaced.set(0);
+        self.told.set(Some(now));
+        tracing::warn!(
+            message_id = id::LIMIT_REACHED,
+            "{}: Warning: too many clients before login: {count} of the oldest were disconnected",
+            self.shared.name
+        );
     }
 
     /// Everything up to the hand-off. `Some`: handed over.
@@ -225,18 +247,13 @@ impl Drop for Place {
     }
 }
 
-fn out_of_descriptors(error: &std::io::Error) -> bool {
+/// Errors of accept(2) that waiting mends, and nothing else.
+fn out_of_room(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
     matches!(
-        error.raw_os_error(),
-        Some(libc_errno::EMFILE | libc_errno::ENFILE | libc_errno::ENOBUFS)
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
-}
-
-/// Errors of accept(2) that waiting mends.
-mod libc_errno {
-    pub const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
-    pub const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
-    pub const ENOBUFS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
 }
 
 impl Client {

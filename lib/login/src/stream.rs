@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+use zeroize::Zeroizing;
 
 /// Most bytes that one read takes in.
 const CHUNK: usize = 4096;
@@ -61,8 +62,8 @@ impl Stream {
 }
 
 fn try_read(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = [0; CHUNK];
-    let count = stream.try_read(&mut chunk)?;
+    let mut chunk = Zeroizing::new([0; CHUNK]);
+    let count = stream.try_read(&mut *chunk)?;
     into.extend_from_slice(chunk.get(..count).unwrap_or_default());
     Ok(count)
 }
