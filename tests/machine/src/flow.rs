@@ -1,6 +1,6 @@
 //! The whole way of a message, and what systemd and the journal say about it.
 
-use testkit::{Imap, Machine};
+use testkit::{Imap, Lmtp, Machine};
 
 /// Units that are active once a message came in and was read: no unit of ours is for show.
 const UNITS: [&str; 19] = [
@@ -112,5 +112,54 @@ fn the_journal_explains_itself() {
     assert!(
         !explained.contains("not-my-password"),
         "the password is in the journal: {explained}"
+    );
+}
+
+/// `systemctl stop culver` is the whole of it, `start` too.
+#[test]
+fn stop_ends_everything_and_start_brings_it_back() {
+    let machine = Machine::with_culver();
+    machine.add_user("ann", "secret");
+    let mut session = Imap::connect(machine.connect(143));
+    session.ok("LOGIN ann secret");
+    machine.run("systemctl stop culver");
+    assert_eq!(
+        machine.run("systemctl list-units --plain --no-legend --state=active 'culver*'"),
+        ""
+    );
+    assert_eq!(
+        machine.run("ps -eo args= | grep '[l]ibexec/culver' || true"),
+        ""
+    );
+    let refused = machine.try_connect(std::net::Ipv4Addr::LOCALHOST, 143);
+    assert_eq!(
+        refused.map_err(|error| error.kind()).err(),
+        Some(std::io::ErrorKind::ConnectionRefused)
+    );
+
+    machine.run("systemctl start culver");
+    let mut session = Imap::connect(machine.connect(143));
+    session.ok("LOGIN ann secret");
+    machine.assert_healthy();
+}
+
+/// A file system that is mounted after the services started holds mail like any other.
+#[test]
+fn mail_may_lie_on_what_is_mounted_later() {
+    let machine = Machine::with_culver();
+    machine.run("useradd --create-home --home-dir /mail/late late && rm -r /mail/late");
+    machine.run("echo late:secret | chpasswd");
+    machine.run("systemctl start culver-imap culver-deliver");
+    machine.run("mount -t tmpfs tmpfs /mail && mkdir /mail/late && chown late: /mail/late");
+    Lmtp::connect(machine.connect(24)).delivered(&["late"], b"Subject: late\r\n\r\nlate\r\n");
+    let mut imap = Imap::connect(machine.connect(143));
+    imap.ok("LOGIN late secret");
+    imap.ok("SELECT INBOX");
+    assert_eq!(imap.fetch(1, "BODY[TEXT]"), b"late\r\n");
+    assert_eq!(
+        machine
+            .run("ls /mail/late/Maildir/{cur,new} | grep -c S=")
+            .trim(),
+        "1"
     );
 }
