@@ -13,6 +13,7 @@
 //! *Invariant:* a worker has its user's identity, and nothing more, before it reads a client's byte.
 
 mod child;
+mod gate;
 mod handle;
 mod identity;
 mod census;

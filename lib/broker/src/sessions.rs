@@ -26,6 +26,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::descriptor::is_what_it_seems;
 use crate::census::Census;
+use crate::gate::Gate;
 use crate::handle::Ended;
 use crate::{IdentitySettings, Limits, Manager, identify};
 
@@ -95,6 +96,7 @@ struct Sessions {
     manager: Manager,
     auth: Client<auth_master::Request, auth_master::Reply>,
     census: Census,
+    gate: Rc<Gate>,
 }
 
 type New = (
@@ -119,6 +121,7 @@ impl Sessions {
                 manager,
                 auth,
                 census,
+                gate: Rc::default(),
             }),
             ended,
             unasked,
@@ -186,6 +189,7 @@ impl Sessions {
             }
         }
         drop(listener);
+        self.gate.close().await;
         self.manager.drain().await;
         Ok(())
     }
@@ -226,7 +230,12 @@ impl Sessions {
                 return;
             }
             loop {
-                match channel.recv::<Request>().await {
+                let received = tokio::select! {
+                    // What is not read here, the login process offers to the next manager.
+                    () = self.gate.closed() => return,
+                    received = channel.recv::<Request>() => received,
+                };
+                match received {
                     Ok((
                         Request::Handoff {
                             id,
@@ -267,6 +276,7 @@ impl Sessions {
         let (Some(client), true) = (fds.pop(), fds.is_empty()) else {
             return false;
         };
+        let inside = self.gate.enter();
         tokio::task::spawn_local(async move {
             let id = handoff.id;
             let reply = match self.place(handoff, token, client).await {
@@ -275,6 +285,7 @@ impl Sessions {
             };
             // A login process that has gone needs no answer.
             let _ = channel.send(&reply, &[]).await;
+            drop(inside);
         });
         true
     }
