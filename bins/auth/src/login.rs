@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use auth_db::{Accepted, Claim, Client, Level, Note, Reason, Rejected};
 use ipc::facts::Facts;
-use ipc::login_auth::{Failure, Reply, Request};
+use ipc::login_auth::{Failure, MAX_EXCHANGES, Reply, Request};
 use ipc::{AsyncChannel, Error, Secret, Username, VERSION};
 use sasl::{Credentials, Malformed, Mech, Step};
 use service::journal::id;
@@ -22,8 +22,6 @@ use crate::serve::Refused;
 use crate::shared::{Live, Shared};
 use crate::tokens::Binding;
 
-/// Exchanges of one login process at once; beyond it clients are told to try again.
-pub const MAX_EXCHANGES: usize = 4096;
 /// A client may think so long about a challenge.
 const CHALLENGE_LIFETIME: Duration = Duration::from_secs(150);
 /// A login process that does not read its replies for so long is cut off.

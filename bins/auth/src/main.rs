@@ -15,6 +15,7 @@ mod serve;
 mod shared;
 mod threads;
 mod tokens;
+mod turns;
 
 #[cfg(test)]
 mod tests;

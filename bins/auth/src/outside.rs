@@ -6,6 +6,7 @@ use auth_db::{Client, Note, Outside, PamQuestion, PamVerdict, Weight};
 
 use crate::log;
 use crate::shared::Shared;
+use crate::turns::Asker;
 
 /// The service as one request's databases see it.
 pub struct For<'a> {
@@ -15,17 +16,23 @@ pub struct For<'a> {
     pub client: &'a Client,
 }
 
+impl For<'_> {
+    fn asker(&self) -> Asker {
+        Asker::new(self.client.remote_ip())
+    }
+}
+
 impl Outside for For<'_> {
     fn off_loop<T: Send + 'static>(
         &self,
         weight: Weight,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = Option<T>> {
-        self.shared.threads.run(weight, work)
+        self.shared.threads.run(weight, self.asker(), work)
     }
 
     fn pam(&self, question: PamQuestion) -> impl Future<Output = PamVerdict> {
-        self.shared.workers.ask(question)
+        self.shared.workers.ask(self.asker(), question)
     }
 
     fn note(&self, note: Note) {

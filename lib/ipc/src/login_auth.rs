@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Facts;
 use crate::{Secret, Token, Username};
 
+/// Exchanges of one login process at once; beyond it clients are told to try again. A login process has fewer clients
+/// than this, each with one exchange: those that leave a challenge unanswered keep nobody out.
+pub const MAX_EXCHANGES: usize = 32_768;
+
 /// From login to auth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {

@@ -26,6 +26,7 @@ const RELAY_GRACE: Duration = Duration::from_secs(10);
 const WARNING_PERIOD: Duration = Duration::from_secs(1);
 /// Clients that are not logged in, at most, whatever descriptors allow.
 const MOST_CLIENTS: usize = 20_000;
+const _: () = assert!(MOST_CLIENTS < ipc::login_auth::MAX_EXCHANGES);
 
 /// Listening sockets by what clients expect.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::login::MAX_EXCHANGES;
+use ipc::login_auth::MAX_EXCHANGES;
 
 #[tokio::test(start_paused = true)]
 async fn failures_come_late_and_say_little() {
