@@ -203,12 +203,15 @@ fn service(unit: &Unit, installed: &Installed) -> Vec<Violation> {
     violations
 }
 
-/// culver.service brings up every socket and passes reloads on to every service.
+/// culver.service brings up every socket and passes reloads on to every service; to one without a program in its root
+/// directory that could run as `ExecReload=`, by a signal of its own.
 fn whole(unit: &Unit, installed: &Installed) -> Vec<Violation> {
     let wanted: BTreeSet<&str> = unit.words("Wants").map(|(_, word)| word).collect();
     let told: BTreeSet<&str> = unit
         .words("PropagatesReloadTo")
+        .chain(unit.words("ExecReload"))
         .map(|(_, word)| word)
+        .filter(|word| word.ends_with(".service"))
         .collect();
     let others = installed
         .units
