@@ -114,7 +114,10 @@ fn an_upgrade_refuses_no_connection() {
         String::from_utf8_lossy(&bye)
     );
     Imap::connect(machine.connect(143)).ok("LOGIN ann secret");
-    assert_eq!(machine.run("systemctl list-units --failed --plain --no-legend"), "");
+    assert_eq!(
+        machine.run("systemctl list-units --failed --plain --no-legend"),
+        ""
+    );
 }
 
 /// Where a package can leave something behind.
