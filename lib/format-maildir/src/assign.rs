@@ -6,14 +6,17 @@ use sys::fs::dotlock::Dotlock;
 
 use crate::maildir::Maildir;
 use crate::name;
-use crate::state::{File, Record, State, Unknown};
+use crate::record::Record;
+use crate::scan::Stale;
+use crate::state::{Scanned, State, Unknown};
+use crate::uidlist::load::Stamp;
 use crate::uidlist::{self, write};
 
 /// The first number that is no UID any more.
 const NO_UID: u64 = 1 << 32;
 
 impl Maildir {
-    /// Gives UIDs to `unknown`, in the order of their arrival, and repairs the list if it must be.
+    /// Gives UIDs to `unknown`, which come by base name, in the order of their arrival, and repairs the list if it must be.
     ///
     /// Where the list cannot be written, nothing has a UID that is not on disk.
     pub(crate) fn assign(
@@ -24,10 +27,8 @@ impl Maildir {
     ) -> Result<(), Error> {
         let known = state.by_base();
         unknown.retain(|(_, file_name)| !known.contains_key(name::base(file_name)));
-        unknown.sort_by_cached_key(|(_, file_name)| {
-            let (seconds, micros, base) = name::arrival(file_name);
-            (seconds, micros, base.to_vec())
-        });
+        // Among equals by base name, which is their order already.
+        unknown.sort_by_cached_key(|(_, file_name)| name::arrival(file_name));
         self.make_room(state, unknown.len())?;
         let records = number(state.next_uid, unknown);
         if records.is_empty() && state.rewrite.is_none() {
@@ -73,29 +74,24 @@ impl Maildir {
         let next = records
             .last()
             .map_or(state.next_uid, |last| u64::from(last.uid) + 1);
-        if state.rewrite.is_none() && !state.is_mostly_dead() {
-            self.append(state, &records)?;
-            state.records.extend(records);
-        } else {
-            state.records.extend(records);
-            self.rewrite(state, next)?;
+        match state.list_stamp {
+            Some(stamp) if state.rewrite.is_none() && !state.is_mostly_dead() => {
+                self.append(state, stamp, &records)?;
+                state.records.extend(records);
+            }
+            _ => {
+                state.records.extend(records);
+                self.rewrite(state, next)?;
+            }
         }
         state.next_uid = next;
         state.changed();
         Ok(())
     }
 
-    fn append(&self, state: &mut State, records: &[Record]) -> Result<(), Error> {
-        let mut lines = Vec::new();
-        for record in records {
-            uidlist::encode_entry(record.uid, &record.extra, &record.base, &mut lines);
-        }
-        match write::append(
-            &self.fs,
-            &self.list_path(),
-            &lines,
-            self.settings.durability,
-        ) {
+    fn append(&self, state: &mut State, stamp: Stamp, records: &[Record]) -> Result<(), Error> {
+        let (path, durability) = (self.list_path(), self.settings.durability);
+        match write::append(&self.fs, &path, stamp.size, &lines(records), durability) {
             Ok((stamp, file)) => {
                 (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
                 Ok(())
@@ -113,15 +109,13 @@ impl Maildir {
         self.must_be_scanned(state)?;
         let validity = self.uid_validity(state)?;
         let guid = *state.guid.get_or_insert_with(Guid::generate);
-        state.records.retain(|record| record.file.is_some());
-        let mut content =
+        state.records.retain(Record::has_file);
+        let header =
             uidlist::Header::encode(validity, next.min(NO_UID - 1), guid, &state.header_extra);
-        for record in &state.records {
-            uidlist::encode_entry(record.uid, &record.extra, &record.base, &mut content);
-        }
+        let content = std::iter::once(header).chain(state.records.chunks(AT_ONCE).map(lines));
         self.log_repair(state);
         let (path, mode) = (self.list_path(), self.settings.file_mode);
-        match write::replace(&self.fs, &path, mode, &content, self.settings.durability) {
+        match write::replace(&self.fs, &path, mode, content, self.settings.durability) {
             Ok((stamp, file)) => {
                 (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
                 state.rewrite = None;
@@ -136,8 +130,8 @@ impl Maildir {
 
     /// Before lines are dropped: which ones are dead is known only then.
     fn must_be_scanned(&self, state: &mut State) -> Result<(), Error> {
-        if !state.scanned {
-            self.scan(state)?;
+        if state.scanned != Scanned::Yes {
+            self.scan(state, Stale::Both)?;
         }
         Ok(())
     }
@@ -154,17 +148,24 @@ impl Maildir {
     }
 }
 
+/// So many lines are in memory when a list is written.
+const AT_ONCE: usize = 1000;
+
+fn lines(records: &[Record]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for record in records {
+        uidlist::encode_entry(record.uid, record.extra(), record.base(), &mut lines);
+    }
+    lines
+}
+
 fn number(next: u64, unknown: Unknown) -> Vec<Record> {
     let uids = next..NO_UID;
     let numbered = uids.zip(unknown);
     numbered
         .filter_map(|(uid, (place, file_name))| {
-            Some(Record {
-                uid: u32::try_from(uid).ok()?,
-                base: name::base(&file_name).into(),
-                extra: Box::default(),
-                file: Some(File::named(place, &file_name)),
-            })
+            let uid = u32::try_from(uid).ok()?;
+            Some(Record::of_file(uid, place, file_name))
         })
         .collect()
 }
@@ -172,7 +173,7 @@ fn number(next: u64, unknown: Unknown) -> Vec<Record> {
 impl State {
     /// UIDs from 1, under a new UIDVALIDITY.
     fn renumber(&mut self) {
-        self.records.retain(|record| record.file.is_some());
+        self.records.retain(Record::has_file);
         for (uid, record) in (1..).zip(&mut self.records) {
             record.uid = uid;
         }

@@ -9,8 +9,9 @@ use sys::fs::{FsError, join};
 
 use crate::maildir::Maildir;
 use crate::name::{self, Letters};
-use crate::scan::OwnChange;
-use crate::state::{File, Place, State};
+use crate::record::{File, Place, Record};
+use crate::stamp::OwnChange;
+use crate::state::State;
 
 /// What is done to one message.
 enum Act {
@@ -51,12 +52,13 @@ impl Maildir {
             return Ok(());
         }
         let edit = self.edit(&mut state, change, &lock)?;
-        self.act(&mut state, &affected, &lock, |file, base| {
+        self.act(&mut state, &affected, &lock, |record, file| {
             let (flags, letters) = edit.apply(file.flags, file.letters);
-            let unchanged = (flags, letters) == (file.flags, file.letters);
-            (!unchanged).then(|| Act::Rename {
-                to: name::with_flags(&[base, &file.info].concat(), flags, letters),
-            })
+            if (flags, letters) == (file.flags, file.letters) {
+                return None;
+            }
+            let to = name::with_flags(record.file_name()?, flags, letters);
+            Some(Act::Rename { to })
         })
     }
 
@@ -69,7 +71,7 @@ impl Maildir {
         let lock = self.lock()?;
         self.update_locked(&mut state, &lock)?;
         let affected = state.uids_in(uids);
-        self.act(&mut state, &affected, &lock, |file, _| {
+        self.act(&mut state, &affected, &lock, |_, file| {
             let removed = only == Removal::All || file.flags.contains(Flags::DELETED);
             removed.then_some(Act::Remove)
         })
@@ -86,7 +88,7 @@ impl Maildir {
         if new.is_empty() {
             return Ok(());
         }
-        let own = OwnChange::begin(&self.fs, self.dir(), state)?;
+        let mut own = OwnChange::after_update();
         for uid in new {
             let Some(record) = state.record(uid) else {
                 continue;
@@ -95,21 +97,16 @@ impl Maildir {
                 continue;
             };
             let to = match record.file_name() {
-                Some(name)
-                    if record
-                        .file
-                        .as_ref()
-                        .is_some_and(|file| file.info.is_empty()) =>
-                {
-                    [&name, &b":2,"[..]].concat()
-                }
-                Some(name) => name,
+                Some(name) if record.info().is_empty() => [name, b":2,"].concat(),
+                Some(name) => name.to_vec(),
                 None => continue,
             };
+            own.will_touch(Place::New);
+            own.will_touch(Place::Cur);
             match self.fs.rename(&from, &join(&self.dir().join("cur"), &to)) {
-                Ok(()) => set_moved(state, uid, &to),
+                Ok(()) => state.moved_to_cur(uid, &to),
                 // Another process was quicker: the next scan finds the file.
-                Err(error) if error.is_not_found() => state.cur.mtime = None,
+                Err(error) if error.is_not_found() => state.cur.forget(),
                 Err(error) if error.is_denied() => break,
                 Err(error) => return Err(error.into()),
             }
@@ -123,15 +120,15 @@ impl Maildir {
         state: &mut State,
         uids: &[u32],
         lock: &Dotlock,
-        decide: impl Fn(&File, &[u8]) -> Option<Act>,
+        decide: impl Fn(&Record, File) -> Option<Act>,
     ) -> Result<(), Error> {
-        let own = OwnChange::begin(&self.fs, self.dir(), state)?;
+        let mut own = OwnChange::after_update();
         let mut done = 0_usize;
         let result = uids.iter().try_for_each(|&uid| {
-            let acted = match self.act_once(state, uid, &decide) {
+            let acted = match self.act_once(state, uid, &mut own, &decide) {
                 Err(error) if error.is_not_found() => {
                     self.rescan_locked(state, lock)?;
-                    self.act_once(state, uid, &decide)
+                    self.act_once(state, uid, &mut own, &decide)
                 }
                 other => other,
             };
@@ -155,28 +152,29 @@ impl Maildir {
         &self,
         state: &mut State,
         uid: u32,
-        decide: &impl Fn(&File, &[u8]) -> Option<Act>,
+        own: &mut OwnChange,
+        decide: &impl Fn(&Record, File) -> Option<Act>,
     ) -> Result<bool, FsError> {
         let Some(record) = state.record(uid) else {
             return Ok(false);
         };
-        let Some(act) = record
-            .file
-            .as_ref()
-            .and_then(|file| decide(file, &record.base))
-        else {
+        let Some(file) = record.file() else {
             return Ok(false);
         };
+        let Some(act) = decide(record, file) else {
+            return Ok(false);
+        };
+        own.will_touch(file.place);
         let from: PathBuf = record.path(self.dir()).unwrap_or_default();
         match act {
             Act::Rename { to } => {
+                own.will_touch(Place::Cur);
                 self.fs.rename(&from, &join(&self.dir().join("cur"), &to))?;
-                set_moved(state, uid, &to);
+                state.moved_to_cur(uid, &to);
             }
             Act::Remove => {
                 self.fs.unlink(&from)?;
-                state.set_file(uid, None);
-                state.counted.remove(&uid);
+                state.removed(uid);
             }
         }
         Ok(true)
@@ -192,6 +190,9 @@ impl Maildir {
                 Edit::Replace(storable(*flags), self.letters(state, keywords, lock)?)
             }
             FlagChange::Remove(flags, keywords) => {
+                if !keywords.is_empty() {
+                    self.read_keywords(state)?;
+                }
                 let known = keywords
                     .iter()
                     .filter_map(|keyword| state.keywords.index(keyword));
@@ -223,6 +224,10 @@ impl Maildir {
         keywords: &[Keyword],
         _lock: &Dotlock,
     ) -> Result<(Letters, bool), Error> {
+        if keywords.is_empty() {
+            return Ok((Letters::default(), false));
+        }
+        self.read_keywords(state)?;
         let mut changed = state.keywords.clone();
         let mut letters = Letters::default();
         let mut left_out = false;
@@ -235,6 +240,7 @@ impl Maildir {
         if changed != state.keywords {
             self.write_keywords(&changed)?;
             state.keywords = changed;
+            state.note_letters();
             // Read again at the next occasion: it costs less than to be wrong.
             state.keywords_stamp = None;
             state.changed();
@@ -265,10 +271,6 @@ pub enum Removal {
     All,
 }
 
-fn set_moved(state: &mut State, uid: u32, file_name: &[u8]) {
-    state.set_file(uid, Some(File::named(Place::Cur, file_name)));
-}
-
 impl State {
     /// UIDs of the set that have messages, ascending.
     pub(crate) fn uids_in(&self, uids: &UidSet) -> Vec<u32> {
@@ -279,11 +281,7 @@ impl State {
                 .partition_point(|record| record.uid < first.get());
             let in_range = self.records.get(start..).unwrap_or_default().iter();
             let in_range = in_range.take_while(|record| record.uid <= last.get());
-            found.extend(
-                in_range
-                    .filter(|r| r.file.is_some())
-                    .map(|record| record.uid),
-            );
+            found.extend(in_range.filter(|r| r.has_file()).map(|record| record.uid));
         }
         found
     }

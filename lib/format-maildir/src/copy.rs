@@ -49,7 +49,7 @@ impl Maildir {
         let wanted = state.uids_in(uids);
         let sources = wanted.into_iter().filter_map(|uid| {
             let record = state.record(uid)?;
-            let file = record.file.as_ref()?;
+            let file = record.file()?;
             let keywords = file
                 .letters
                 .iter()
@@ -59,7 +59,7 @@ impl Maildir {
                 keywords: keywords.collect(),
                 internal_date: None,
             };
-            let (base, guid) = (record.base.to_vec(), record.guid().to_vec());
+            let (base, guid) = (record.base().to_vec(), record.guid().to_vec());
             Some(Source {
                 uid,
                 base,

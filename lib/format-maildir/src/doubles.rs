@@ -8,8 +8,8 @@ use sys::fs::join;
 
 use crate::maildir::Maildir;
 use crate::name;
+use crate::record::Place;
 use crate::scan::Double;
-use crate::state::Place;
 use crate::unique;
 
 impl Maildir {
@@ -23,7 +23,7 @@ impl Maildir {
         Ok(parted)
     }
 
-    fn part(&self, keep: &(Place, Vec<u8>), other: &(Place, Vec<u8>)) -> Result<bool, Error> {
+    fn part(&self, keep: &(Place, Box<[u8]>), other: &(Place, Box<[u8]>)) -> Result<bool, Error> {
         let (kept, moved) = (self.path_of(keep), self.path_of(other));
         let stats = (self.fs.stat_opt(&kept)?, self.fs.stat_opt(&moved)?);
         // One of them is gone: it was renamed while we listed.
@@ -40,7 +40,7 @@ impl Maildir {
             .get(name::base(file_name).len()..)
             .unwrap_or_default();
         let own = [unique::base_name().as_bytes(), info].concat();
-        let own = self.path_of(&(*place, own));
+        let own = self.path_of(&(*place, own.into()));
         tracing::warn!(
             "{} and {} have one name; the second becomes {}",
             kept.display(),
@@ -51,7 +51,7 @@ impl Maildir {
         Ok(true)
     }
 
-    fn path_of(&self, (place, file_name): &(Place, Vec<u8>)) -> PathBuf {
+    fn path_of(&self, (place, file_name): &(Place, Box<[u8]>)) -> PathBuf {
         join(&self.dir().join(place.dir()), file_name)
     }
 }

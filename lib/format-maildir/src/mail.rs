@@ -28,7 +28,7 @@ impl Maildir {
         }
         let path = {
             let mut state = self.state();
-            state.cur.mtime = None;
+            state.cur.forget();
             self.update(&mut state)?;
             self.path(&state, uid)?
         };
@@ -87,7 +87,7 @@ impl MaildirMail {
             let state = self.maildir.state();
             let counted = state.counted.contains_key(&self.uid);
             let record = state.record(self.uid).filter(|_| !counted);
-            record.and_then(|record| Sizes::of(&record.base).physical)
+            record.and_then(|record| Sizes::of(record.base()).physical)
         };
         if told.is_some_and(|told| told != real) {
             tracing::warn!(
@@ -115,11 +115,11 @@ impl MaildirMail {
         state.counted.insert(self.uid, counter.bytes);
         // The next time that the list is written it goes along: counted once and for all.
         if let Some(record) = state.record_mut(self.uid)
-            && Sizes::of(&record.base) == Sizes::default()
+            && Sizes::of(record.base()) == Sizes::default()
         {
-            let mut extra = record.extra.to_vec();
+            let mut extra = record.extra().to_vec();
             crate::uidlist::set_value(&mut extra, b'W', counter.bytes.to_string().as_bytes());
-            record.extra = extra.into();
+            record.set_extra(&extra);
         }
         Ok(counter.bytes)
     }
@@ -129,9 +129,7 @@ impl MaildirMail {
         if let Some(&size) = state.counted.get(&self.uid) {
             return Ok(Some(size));
         }
-        let record = state
-            .record(self.uid)
-            .filter(|record| record.file.is_some());
+        let record = state.record(self.uid).filter(|record| record.has_file());
         Ok(record.ok_or(Error::Expunged)?.size())
     }
 }

@@ -131,18 +131,17 @@ fn number(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Orders files that have no UID yet: by seconds, microseconds (`M`), then base name.
-/// FORMATS.md §4.4.
+/// Orders files that have no UID yet: by seconds, then microseconds (`M`); those with the same by
+/// base name. FORMATS.md §4.4.
 #[must_use]
-pub fn arrival(name: &[u8]) -> (u64, u64, &[u8]) {
-    let base = base(name);
-    let mut dots = base.split(|&b| b == b'.');
+pub fn arrival(name: &[u8]) -> (u64, u64) {
+    let mut dots = base(name).split(|&b| b == b'.');
     let seconds = dots.next().map_or(0, leading_number);
     let micros = dots
         .next()
         .and_then(|unique| unique.get(memchr::memchr(b'M', unique)? + 1..))
         .map_or(0, leading_number);
-    (seconds, micros, base)
+    (seconds, micros)
 }
 
 fn leading_number(text: &[u8]) -> u64 {
@@ -183,7 +182,7 @@ mod tests {
             }
         );
         assert_eq!(base(name), b"1795436123.M559963P17799.vm,S=750,W=766");
-        assert_eq!(arrival(name), (1_795_436_123, 559_963, base(name)));
+        assert_eq!(arrival(name), (1_795_436_123, 559_963));
     }
 
     #[test]
@@ -235,7 +234,7 @@ mod tests {
     fn arrival_orders_by_time_then_name() {
         let mut names: Vec<&[u8]> =
             vec![b"2.M1P1.h", b"10.M0P1.h", b"2.M10P1.h", b"2.x", b"b", b"a"];
-        names.sort_by(|a, b| arrival(a).cmp(&arrival(b)));
+        names.sort_by_key(|name| (arrival(name), *name));
         let expected: Vec<&[u8]> =
             vec![b"a", b"b", b"2.x", b"2.M1P1.h", b"2.M10P1.h", b"10.M0P1.h"];
         assert_eq!(names, expected);

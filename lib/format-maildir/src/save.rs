@@ -13,8 +13,9 @@ use sys::fs::{FsFile, How, Time, join};
 use crate::lines::LineWriter;
 use crate::maildir::Maildir;
 use crate::name::{self, Letters};
-use crate::scan::OwnChange;
-use crate::state::{File, Place, Record, State};
+use crate::record::{Place, Record};
+use crate::stamp::OwnChange;
+use crate::state::State;
 use crate::unique;
 
 /// Bytes read from the sender at once.
@@ -166,7 +167,7 @@ impl Saving {
         let copies = self.pending.iter().any(|pending| pending.guid.is_some());
         let mut taken: HashSet<Vec<u8>> = HashSet::new();
         if copies {
-            taken.extend(state.records.iter().map(|record| record.base.to_vec()));
+            taken.extend(state.records.iter().map(|record| record.base().to_vec()));
         }
         for (uid, pending) in (state.next_uid..).zip(&self.pending) {
             let (letters, left_out) =
@@ -179,7 +180,7 @@ impl Saving {
                 );
             }
             let record = record(uid, pending, letters, &taken);
-            taken.insert(record.base.to_vec());
+            taken.insert(record.base().to_vec());
             let to = record.path(self.maildir.dir()).unwrap_or_default();
             placed.push(Placed {
                 tmp: pending.tmp.clone(),
@@ -194,7 +195,9 @@ impl Saving {
 impl Maildir {
     /// From `tmp/` into the mailbox, or back where something fails.
     fn publish(&self, state: &mut State, placed: Vec<Placed>, lock: &Dotlock) -> Result<(), Error> {
-        let own = OwnChange::begin(&self.fs, self.dir(), state)?;
+        let places = placed.iter().filter_map(|placed| placed.record.file());
+        let places: Vec<Place> = places.map(|file| file.place).collect();
+        let own = OwnChange::begin(&self.fs, self.dir(), state, places)?;
         let mut moved = Vec::new();
         let mut records = Vec::new();
         let mut result = Ok(());
@@ -223,7 +226,7 @@ impl Maildir {
 
     fn sync_dirs(&self, records: &[Record]) -> Result<(), Error> {
         for place in [Place::New, Place::Cur] {
-            let used = |record: &Record| record.file.as_ref().is_some_and(|f| f.place == place);
+            let used = |record: &Record| record.file().is_some_and(|file| file.place == place);
             if records.iter().any(used) {
                 self.settings
                     .durability
@@ -259,13 +262,11 @@ fn record(uid: u64, pending: &Pending, letters: Letters, taken: &HashSet<Vec<u8>
     } else {
         (Place::Cur, name::with_flags(&base, pending.flags, letters))
     };
-    Record {
-        // The caller made room: it fits.
-        uid: u32::try_from(uid).unwrap_or(u32::MAX),
-        base: base.into(),
-        extra: extra.into(),
-        file: Some(File::named(place, &file_name)),
-    }
+    // The caller made room: it fits.
+    let uid = u32::try_from(uid).unwrap_or(u32::MAX);
+    let mut record = Record::of_file(uid, place, file_name.into());
+    record.set_extra(&extra);
+    record
 }
 
 impl mailbox::Save for Saving {

@@ -1,99 +1,51 @@
 //! Listing `new/` and `cur/`, and finding out cheaply whether that is needed.
 
+mod new;
+
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sys::fs::{EntryKind, Fs, FsResult, Time};
+use sys::fs::{EntryKind, Fs, FsResult};
 
 use crate::name;
-use crate::state::{DirStamp, File, Place, State, Unknown};
+use crate::record::{Place, Record};
+use crate::stamp::{DirStamp, mtime};
+use crate::state::{Scanned, State, Unknown};
 
-/// The kernel stamps files with a clock that ticks every 1 to 10 ms: within one tick a second change
-/// leaves no trace.
-const TICK: Duration = Duration::from_millis(20);
-
-/// Likewise on file systems that keep whole seconds.
-const COARSE_TICK: Duration = Duration::from_secs(2);
-
-/// After a change of our own we look again this much later: somebody else's within the same moment
-/// is then found (FORMATS.md §4.4, "dirty").
-const OWN_CHANGE: Duration = Duration::from_secs(1);
-
-impl DirStamp {
-    /// Of a directory that is about to be scanned.
-    fn before_scan(mtime: Time) -> Self {
-        let tick = if mtime.nsec == 0 { COARSE_TICK } else { TICK };
-        let since_epoch = Duration::new(u64::try_from(mtime.sec).unwrap_or(0), mtime.nsec);
-        let age = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|now| now.checked_sub(since_epoch));
-        let settled = age.is_some_and(|age| age > tick);
-        Self {
-            mtime: Some(mtime),
-            recheck: (!settled).then(Instant::now),
-        }
-    }
-
-    fn is_current(&self, mtime: Time) -> bool {
-        self.mtime == Some(mtime) && self.recheck.is_none_or(|at| Instant::now() < at)
-    }
-
-    /// After a change of our own to a directory that was current before it.
-    fn after_own_change(mtime: Option<Time>) -> Self {
-        Self {
-            mtime,
-            recheck: Some(Instant::now() + OWN_CHANGE),
-        }
-    }
+/// What must be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    Nothing,
+    /// `new/` alone: what a delivery changes.
+    New,
+    Both,
 }
 
-/// Brackets changes of our own, so that they do not cost a scan.
-pub(crate) struct OwnChange {
-    new_current: bool,
-    cur_current: bool,
-}
-
-impl OwnChange {
-    pub(crate) fn begin(fs: &Fs, dir: &Path, state: &State) -> FsResult<Self> {
-        Ok(Self {
-            new_current: state.new.mtime == Some(mtime(fs, dir, Place::New)?),
-            cur_current: state.cur.mtime == Some(mtime(fs, dir, Place::Cur)?),
-        })
+/// Is a scan needed, and of what?
+///
+/// Lines that were appended have files that came before them, so a directory that has not changed
+/// since it was listed does not hold any, as long as the listing found nobody's files.
+pub(crate) fn stale(fs: &Fs, dir: &Path, state: &State) -> FsResult<Stale> {
+    let mut stale = [false; 2];
+    for (stale, place) in stale.iter_mut().zip(Place::ALL) {
+        let (stamp, mtime) = (state.stamp(place), mtime(fs, dir, place)?);
+        *stale = match state.scanned {
+            Scanned::Never => true,
+            Scanned::BeforeLines => !stamp.is_current_for_new_lines(mtime),
+            Scanned::Yes => !stamp.is_current(mtime),
+        };
     }
-
-    /// What was done is done: where the time stamps cannot be had, the next update scans.
-    pub(crate) fn end(self, fs: &Fs, dir: &Path, state: &mut State) {
-        if self.new_current {
-            let now = mtime(fs, dir, Place::New).ok();
-            if state.new.mtime != now {
-                state.new = DirStamp::after_own_change(now);
-            }
-        }
-        if self.cur_current {
-            let now = mtime(fs, dir, Place::Cur).ok();
-            if state.cur.mtime != now {
-                state.cur = DirStamp::after_own_change(now);
-            }
-        }
-    }
-}
-
-fn mtime(fs: &Fs, dir: &Path, place: Place) -> FsResult<Time> {
-    Ok(fs.stat(&dir.join(place.dir()))?.mtime)
-}
-
-/// Is a scan needed?
-pub(crate) fn is_stale(fs: &Fs, dir: &Path, state: &State) -> FsResult<bool> {
-    Ok(!state.new.is_current(mtime(fs, dir, Place::New)?)
-        || !state.cur.is_current(mtime(fs, dir, Place::Cur)?))
+    Ok(match stale {
+        [false, false] => Stale::Nothing,
+        [true, false] => Stale::New,
+        [_, true] => Stale::Both,
+    })
 }
 
 /// What a scan found beside the files of known records.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// Files that no record knows.
+    /// Files that no record knows, each base name once.
     pub unknown: Unknown,
     /// Pairs of files with the same base.
     pub doubles: Vec<Double>,
@@ -103,63 +55,118 @@ pub(crate) struct Findings {
 #[derive(Debug)]
 pub(crate) struct Double {
     /// In `cur/`, if only one of them is.
-    pub keep: (Place, Vec<u8>),
-    pub other: (Place, Vec<u8>),
+    pub keep: (Place, Box<[u8]>),
+    pub other: (Place, Box<[u8]>),
 }
 
-/// Lists both directories and sets each record's file.
+/// Lists what is stale and sets each record's file.
 ///
 /// A listing is no snapshot: a file that is renamed while we read may be passed over. So nothing
 /// counts as gone before a second listing says so too.
-pub(crate) fn scan(fs: &Fs, dir: &Path, state: &mut State) -> FsResult<Findings> {
-    let new = DirStamp::before_scan(mtime(fs, dir, Place::New)?);
-    let cur = DirStamp::before_scan(mtime(fs, dir, Place::Cur)?);
+pub(crate) fn scan(fs: &Fs, dir: &Path, state: &mut State, stale: Stale) -> FsResult<Findings> {
+    let found = match stale {
+        Stale::Nothing => Some(Findings::default()),
+        Stale::New => new::scan(fs, dir, state)?,
+        Stale::Both => None,
+    };
+    let found = match found {
+        Some(found) => found,
+        None => scan_both(fs, dir, state)?,
+    };
+    for place in Place::ALL {
+        state.stamp_mut(place).strangers |= found.unknown.iter().any(|(at, _)| *at == place);
+    }
+    state.note_letters();
+    state.scanned = Scanned::Yes;
+    Ok(found)
+}
+
+fn scan_both(fs: &Fs, dir: &Path, state: &mut State) -> FsResult<Findings> {
+    let new = DirStamp::before_listing(mtime(fs, dir, Place::New)?);
+    let cur = DirStamp::before_listing(mtime(fs, dir, Place::Cur)?);
     let mut listing = Listing::new(state);
     listing.read(fs, dir)?;
     if listing.misses_some(state) {
         listing.read(fs, dir)?;
     }
-    let Listing {
-        files,
-        unknown,
-        doubles,
-        ..
-    } = listing;
+    let found = listing.finish();
     let mut changed = false;
-    for (record, file) in state.records.iter_mut().zip(files) {
-        changed |= record.file != file;
-        record.file = file;
+    for (record, spot) in state.records.iter_mut().zip(found.spots) {
+        changed |= spot.apply(record, &found.infos);
     }
     if changed {
         state.changed();
     }
     state.new = new;
     state.cur = cur;
-    state.scanned = true;
-    Ok(Findings {
-        unknown: unknown.into_values().collect(),
-        doubles,
-    })
+    Ok(found.findings)
+}
+
+/// Where a record's file was seen.
+#[derive(Clone, Copy)]
+struct Spot {
+    place: Option<Place>,
+    /// Seen in the current reading, not only in an earlier one.
+    fresh: bool,
+    info_len: u16,
+    /// In [`Listing::infos`].
+    info_at: u32,
+}
+
+impl Spot {
+    const NOWHERE: Self = Self {
+        place: None,
+        fresh: false,
+        info_len: 0,
+        info_at: 0,
+    };
+
+    fn info(self, infos: &[u8]) -> &[u8] {
+        let at = usize::try_from(self.info_at).unwrap_or(usize::MAX);
+        let end = at.saturating_add(self.info_len.into());
+        infos.get(at..end).unwrap_or_default()
+    }
+
+    /// Tells whether that is news.
+    fn apply(self, record: &mut Record, infos: &[u8]) -> bool {
+        match self.place {
+            Some(place) if record.is_at(place, self.info(infos)) => false,
+            Some(place) => {
+                record.set_file(place, self.info(infos));
+                true
+            }
+            None => {
+                let had = record.has_file();
+                record.clear_file();
+                had
+            }
+        }
+    }
 }
 
 struct Listing<'s> {
     by_base: HashMap<&'s [u8], usize>,
     /// Beside each record.
-    files: Vec<Option<File>>,
-    /// Which of them the current reading has seen.
-    seen: Vec<bool>,
-    /// By base name.
-    unknown: HashMap<Vec<u8>, (Place, Vec<u8>)>,
+    spots: Vec<Spot>,
+    /// Ends of names, one behind the other: mailboxes are large, and these are not.
+    infos: Vec<u8>,
+    unknown: Unknown,
     doubles: Vec<Double>,
+}
+
+struct Finished {
+    spots: Vec<Spot>,
+    infos: Vec<u8>,
+    findings: Findings,
 }
 
 impl<'s> Listing<'s> {
     fn new(state: &'s State) -> Self {
         Self {
             by_base: state.by_base(),
-            files: vec![None; state.records.len()],
-            seen: Vec::new(),
-            unknown: HashMap::new(),
+            spots: vec![Spot::NOWHERE; state.records.len()],
+            infos: Vec::new(),
+            unknown: Vec::new(),
             doubles: Vec::new(),
         }
     }
@@ -168,43 +175,85 @@ impl<'s> Listing<'s> {
     fn read(&mut self, fs: &Fs, dir: &Path) -> FsResult<()> {
         self.doubles.clear();
         self.unknown.clear();
-        self.seen = vec![false; self.files.len()];
-        for place in [Place::New, Place::Cur] {
-            fs.read_dir(&dir.join(place.dir()), &mut |file_name, kind| {
-                let is_file = !matches!(kind, EntryKind::Directory | EntryKind::Other);
-                if is_file && name::is_message(file_name) {
-                    self.add(place, file_name);
-                }
-            })?;
+        for spot in &mut self.spots {
+            spot.fresh = false;
+        }
+        for place in Place::ALL {
+            each_message(fs, dir, place, |file_name| self.add(place, file_name))?;
         }
         Ok(())
     }
 
     fn add(&mut self, place: Place, file_name: &[u8]) {
         let base = name::base(file_name);
-        let now = (place, file_name.to_vec());
         let Some(&position) = self.by_base.get(base) else {
-            if let Some(other) = self.unknown.insert(base.to_vec(), now.clone()) {
-                self.doubles.push(Double { keep: now, other });
-            }
+            return self.unknown.push((place, file_name.into()));
+        };
+        let Some(spot) = self.spots.get_mut(position) else {
             return;
         };
-        let (Some(slot), Some(seen)) = (self.files.get_mut(position), self.seen.get_mut(position))
-        else {
-            return;
-        };
-        if let (true, Some(earlier)) = (*seen, slot.as_ref()) {
-            let other = (earlier.place, [base, &earlier.info].concat());
-            self.doubles.push(Double { keep: now, other });
+        if let (true, Some(earlier)) = (spot.fresh, spot.place) {
+            let other = [base, spot.info(&self.infos)].concat();
+            self.doubles.push(Double {
+                keep: (place, file_name.into()),
+                other: (earlier, other.into()),
+            });
         }
-        *seen = true;
-        *slot = Some(File::named(place, file_name));
+        let info = file_name.get(base.len()..).unwrap_or_default();
+        *spot = Spot {
+            place: Some(place),
+            fresh: true,
+            info_len: u16::try_from(info.len()).unwrap_or(u16::MAX),
+            info_at: u32::try_from(self.infos.len()).unwrap_or(u32::MAX),
+        };
+        self.infos.extend_from_slice(info);
     }
 
     fn misses_some(&self, state: &State) -> bool {
-        let pairs = state.records.iter().zip(&self.files);
-        pairs
-            .into_iter()
-            .any(|(record, file)| record.file.is_some() && file.is_none())
+        let mut pairs = state.records.iter().zip(&self.spots);
+        pairs.any(|(record, spot)| record.has_file() && spot.place.is_none())
     }
+
+    fn finish(self) -> Finished {
+        let mut findings = Findings {
+            unknown: self.unknown,
+            doubles: self.doubles,
+        };
+        findings.part_unknown();
+        Finished {
+            spots: self.spots,
+            infos: self.infos,
+            findings,
+        }
+    }
+}
+
+impl Findings {
+    /// Of unknown files with one base name the one that was listed last stays.
+    fn part_unknown(&mut self) {
+        self.unknown
+            .sort_by(|(_, a), (_, b)| name::base(a).cmp(name::base(b)));
+        let doubles = &mut self.doubles;
+        self.unknown.dedup_by(|later, earlier| {
+            let same = name::base(&later.1) == name::base(&earlier.1);
+            if same {
+                std::mem::swap(later, earlier);
+                doubles.push(Double {
+                    keep: earlier.clone(),
+                    other: later.clone(),
+                });
+            }
+            same
+        });
+    }
+}
+
+/// Calls `each` for every file in a directory that can be a message.
+fn each_message(fs: &Fs, dir: &Path, place: Place, mut each: impl FnMut(&[u8])) -> FsResult<()> {
+    fs.read_dir(&dir.join(place.dir()), &mut |file_name, kind| {
+        let is_file = !matches!(kind, EntryKind::Directory | EntryKind::Other);
+        if is_file && name::is_message(file_name) {
+            each(file_name);
+        }
+    })
 }

@@ -2,101 +2,25 @@
 //! sessions of the process; memory only, rebuilt from disk at any time.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use mailbox::{Flags, Guid, UidValidity};
-use sys::fs::{FsFile, Time, join};
+use mailbox::{Guid, UidValidity};
+use sys::fs::FsFile;
 
 use crate::keywords::Keywords;
-use crate::name::{self, Letters, Sizes};
+use crate::record::{File, Place, Record};
+use crate::stamp::DirStamp;
 use crate::uidlist::load::{Damage, Stamp};
 
-/// Where a message's file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// `new/`: no client has looked yet.
-    New,
-    /// `cur/`.
-    Cur,
-}
-
-impl Place {
-    pub(crate) fn dir(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Cur => "cur",
-        }
-    }
-}
-
-/// The file of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct File {
-    pub place: Place,
-    /// What follows the base name.
-    pub info: Box<[u8]>,
-    pub flags: Flags,
-    pub letters: Letters,
-}
-
-impl File {
-    pub(crate) fn named(place: Place, file_name: &[u8]) -> Self {
-        let (flags, letters) = name::flags(file_name);
-        let info = file_name
-            .get(name::base(file_name).len()..)
-            .unwrap_or_default();
-        Self {
-            place,
-            info: info.into(),
-            flags,
-            letters,
-        }
-    }
-}
-
-/// One line of the uidlist.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub uid: u32,
-    pub base: Box<[u8]>,
-    /// Keys of the line.
-    pub extra: Box<[u8]>,
-    /// `None`: expunged, the line is dead.
-    pub file: Option<File>,
-}
-
-impl Record {
-    pub(crate) fn file_name(&self) -> Option<Vec<u8>> {
-        Some([&*self.base, &*self.file.as_ref()?.info].concat())
-    }
-
-    pub(crate) fn path(&self, dir: &Path) -> Option<PathBuf> {
-        let place = self.file.as_ref()?.place;
-        Some(join(&dir.join(place.dir()), &self.file_name()?))
-    }
-
-    /// What the message is called wherever it is copied to.
-    pub(crate) fn guid(&self) -> &[u8] {
-        crate::uidlist::value(&self.extra, b'G').unwrap_or(&self.base)
-    }
-
-    /// Size with CRLF, where name or line tells it.
-    pub(crate) fn size(&self) -> Option<u64> {
-        let in_line = || {
-            let digits = crate::uidlist::value(&self.extra, b'W')?;
-            std::str::from_utf8(digits).ok()?.parse().ok()
-        };
-        Sizes::of(&self.base).with_crlf.or_else(in_line)
-    }
-}
-
-/// The state of a directory at its last scan.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DirStamp {
-    pub mtime: Option<Time>,
-    /// Something may have changed within the same tick of the clock: look again at this time.
-    pub recheck: Option<Instant>,
+/// Has every record the file that belongs to it?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scanned {
+    /// The list was read, the directories were not.
+    #[default]
+    Never,
+    /// Of those lines that were there at the last scan.
+    BeforeLines,
+    /// Records without files are dead.
+    Yes,
 }
 
 /// Everything known.
@@ -114,14 +38,15 @@ pub(crate) struct State {
     /// The list that was read. While it is open no other file gets its inode number, so that
     /// `list_stamp` cannot mistake another list for this one.
     pub list_file: Option<FsFile>,
-    /// Was there a scan since the list was read? Until then records without files may have some.
-    pub scanned: bool,
+    pub scanned: Scanned,
     /// Why the list must be written anew before anything is added to it.
     pub rewrite: Option<&'static str>,
     /// New UIDs could repeat old ones.
     pub uids_lost: bool,
     pub keywords: Keywords,
     pub keywords_stamp: Option<Stamp>,
+    /// Some message has a letter that means nothing yet: its name may be on its way.
+    pub has_unnamed_letters: bool,
     pub new: DirStamp,
     pub cur: DirStamp,
     /// Messages from here on were shown to no session as `\Recent`.
@@ -146,11 +71,12 @@ impl Default for State {
             records: Vec::new(),
             list_stamp: None,
             list_file: None,
-            scanned: false,
+            scanned: Scanned::Never,
             rewrite: None,
             uids_lost: false,
             keywords: Keywords::default(),
             keywords_stamp: None,
+            has_unnamed_letters: false,
             new: DirStamp::default(),
             cur: DirStamp::default(),
             recent_from: 1,
@@ -163,7 +89,7 @@ impl Default for State {
 }
 
 /// What a scan found that no record knows.
-pub(crate) type Unknown = Vec<(Place, Vec<u8>)>;
+pub(crate) type Unknown = Vec<(Place, Box<[u8]>)>;
 
 impl State {
     pub(crate) fn position(&self, uid: u32) -> Option<usize> {
@@ -182,14 +108,14 @@ impl State {
     }
 
     /// Messages: records that have files.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = (&Record, &File)> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (&Record, File)> {
         self.records
             .iter()
-            .filter_map(|record| Some((record, record.file.as_ref()?)))
+            .filter_map(|record| Some((record, record.file()?)))
     }
 
     /// Has no session been shown this message as `\Recent`?
-    pub(crate) fn is_recent(&self, record: &Record, file: &File) -> bool {
+    pub(crate) fn is_recent(&self, record: &Record, file: File) -> bool {
         file.place == Place::New || u64::from(record.uid) >= self.recent_from
     }
 
@@ -197,20 +123,54 @@ impl State {
     pub(crate) fn by_base(&self) -> HashMap<&[u8], usize> {
         let bases = self.records.iter().enumerate();
         bases
-            .map(|(position, record)| (&*record.base, position))
+            .map(|(position, record)| (record.base(), position))
             .collect()
+    }
+
+    pub(crate) fn stamp(&self, place: Place) -> &DirStamp {
+        match place {
+            Place::New => &self.new,
+            Place::Cur => &self.cur,
+        }
+    }
+
+    pub(crate) fn stamp_mut(&mut self, place: Place) -> &mut DirStamp {
+        match place {
+            Place::New => &mut self.new,
+            Place::Cur => &mut self.cur,
+        }
+    }
+
+    /// After letters or their names changed.
+    pub(crate) fn note_letters(&mut self) {
+        let files = self.messages();
+        let used = files.fold(0, |used, (_, file)| used | file.letters.0);
+        let named = self.keywords.named();
+        let named = named.fold(0, |named, (index, _)| named | 1 << index);
+        self.has_unnamed_letters = used & !named != 0;
     }
 
     pub(crate) fn changed(&mut self) {
         self.generation += 1;
     }
 
-    /// Sets a message's file; tells whether that is news.
-    pub(crate) fn set_file(&mut self, uid: u32, file: Option<File>) {
+    /// A message's file is in `cur/` now, under this name.
+    pub(crate) fn moved_to_cur(&mut self, uid: u32, file_name: &[u8]) {
+        let info = file_name.get(crate::name::base(file_name).len()..);
+        let info = info.unwrap_or_default();
         if let Some(record) = self.record_mut(uid)
-            && record.file != file
+            && !record.is_at(Place::Cur, info)
         {
-            record.file = file;
+            record.set_file(Place::Cur, info);
+            self.changed();
+        }
+    }
+
+    /// A message has no file any more.
+    pub(crate) fn removed(&mut self, uid: u32) {
+        if let Some(record) = self.record_mut(uid) {
+            record.clear_file();
+            self.counted.remove(&uid);
             self.changed();
         }
     }
@@ -227,8 +187,8 @@ impl State {
         let dead = self
             .records
             .iter()
-            .filter(|record| record.file.is_none())
+            .filter(|record| !record.has_file())
             .count();
-        self.scanned && dead >= 8 && dead * 4 >= self.records.len()
+        self.scanned == Scanned::Yes && dead >= 8 && dead * 4 >= self.records.len()
     }
 }

@@ -44,10 +44,9 @@ pub struct Header {
 pub struct Entry {
     /// 1 to 4,294,967,295.
     pub uid: u32,
-    /// Keys as they stood, separated by spaces.
-    pub extra: Vec<u8>,
-    /// Name of the file without its flags.
-    pub base: Vec<u8>,
+    /// Where the name begins in `text`; before it are the keys.
+    base_at: u16,
+    text: Box<[u8]>,
 }
 
 /// A line that is none of ours.
@@ -156,11 +155,33 @@ impl Entry {
         if !crate::name::is_message(base) {
             return Err(bad("not a file name"));
         }
+        let base_at = u16::try_from(extra.len()).map_err(|_| bad("line too long"))?;
         Ok(Self {
             uid,
-            extra,
-            base: base.to_vec(),
+            base_at,
+            text: [&extra, base].concat().into(),
         })
+    }
+
+    /// Keys as they stood, separated by spaces.
+    #[must_use]
+    pub fn extra(&self) -> &[u8] {
+        self.text
+            .get(..usize::from(self.base_at))
+            .unwrap_or_default()
+    }
+
+    /// Name of the file without its flags.
+    #[must_use]
+    pub fn base(&self) -> &[u8] {
+        self.text
+            .get(usize::from(self.base_at)..)
+            .unwrap_or_default()
+    }
+
+    /// Keys and name, one behind the other.
+    pub(crate) fn into_text(self) -> Box<[u8]> {
+        self.text
     }
 }
 
@@ -249,9 +270,9 @@ mod tests {
         assert_eq!(again, [HEADER, b"\n"].concat());
 
         let entry = Entry::decode(version, ENTRY).unwrap();
-        assert_eq!((entry.uid, entry.extra.len()), (13, 0));
+        assert_eq!((entry.uid, entry.extra().len()), (13, 0));
         let mut line = Vec::new();
-        encode_entry(entry.uid, &entry.extra, &entry.base, &mut line);
+        encode_entry(entry.uid, entry.extra(), entry.base(), &mut line);
         assert_eq!(line, [ENTRY, b"\n"].concat());
     }
 
@@ -259,9 +280,9 @@ mod tests {
     fn keeps_unknown_keys() {
         let line = b"7 S12 Gdead Zwhat is :base";
         let entry = Entry::decode(Version::V3, line).unwrap();
-        assert_eq!(value(&entry.extra, b'G'), Some(&b"dead"[..]));
-        assert_eq!(entry.extra, b"S12 Gdead Zwhat is");
-        let mut extra = entry.extra;
+        assert_eq!(value(entry.extra(), b'G'), Some(&b"dead"[..]));
+        assert_eq!(entry.extra(), b"S12 Gdead Zwhat is");
+        let mut extra = entry.extra().to_vec();
         set_value(&mut extra, b'G', b"beef");
         assert_eq!(extra, b"S12 Zwhat is Gbeef");
         let (_, header) = Header::decode(b"3 V1 N2 P%v Xx").unwrap();
@@ -273,7 +294,7 @@ mod tests {
         let (version, header) = Header::decode(b"1 1100000000 42").unwrap();
         assert_eq!((version, header.next_uid), (Version::V1, 42));
         let entry = Entry::decode(version, b"41 110.1_0.host name:2,S").unwrap();
-        assert_eq!(entry.base, b"110.1_0.host name");
+        assert_eq!(entry.base(), b"110.1_0.host name");
     }
 
     #[test]

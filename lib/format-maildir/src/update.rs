@@ -1,8 +1,10 @@
 //! Bringing the shared state up to date with the disk. FORMATS.md §4.4.
 //!
-//! Three `stat`s where nothing changed. Else: the uidlist, or what was appended to it; both
-//! directories; and, if there are files without UIDs or the list needs repair, the dotlock and
+//! Three `stat`s where nothing changed: the list and both directories. Else: the uidlist, or what was appended to it; the directories
+//! that changed; and, if there are files without UIDs or the list needs repair, the dotlock and
 //! everything once more, because others may have been quicker.
+
+use std::collections::HashMap;
 
 use mailbox::Error;
 use sys::fs::dotlock::Dotlock;
@@ -10,8 +12,9 @@ use sys::fs::{FsError, FsResult};
 
 use crate::keywords::Keywords;
 use crate::maildir::Maildir;
-use crate::scan::{self, Findings};
-use crate::state::{Record, State};
+use crate::record::{Place, Record};
+use crate::scan::{self, Findings, Stale};
+use crate::state::{Scanned, State};
 use crate::uidlist::load::{self, Loaded, Stamp};
 use crate::uidlist::{Header, Version};
 
@@ -22,11 +25,16 @@ impl Maildir {
     /// Without the lock; takes it where something must be written.
     pub(crate) fn update(&self, state: &mut State) -> Result<(), Error> {
         let list_changed = self.read_list(state)?;
-        self.read_keywords(state)?;
-        if !list_changed && state.rewrite.is_none() && !self.is_stale(state)? {
+        let stale = self.stale(state)?;
+        let nothing_new = !list_changed && stale == Stale::Nothing;
+        // New names come with new letters, and those with new file names.
+        if !nothing_new || state.has_unnamed_letters {
+            self.read_keywords(state)?;
+        }
+        if nothing_new {
             return Ok(());
         }
-        let found = self.scan(state)?;
+        let found = self.scan(state, stale)?;
         if found.unknown.is_empty() && found.doubles.is_empty() && state.rewrite.is_none() {
             return Ok(());
         }
@@ -51,7 +59,6 @@ impl Maildir {
     /// With the lock, before messages are added: what is in the directories does not matter then.
     pub(crate) fn update_for_append(&self, state: &mut State, lock: &Dotlock) -> Result<(), Error> {
         self.read_list(state)?;
-        self.read_keywords(state)?;
         if state.rewrite.is_some() {
             self.finish_update(state, None, lock)
         } else {
@@ -61,7 +68,7 @@ impl Maildir {
 
     /// Whatever happened, look again: a file was not where we thought.
     pub(crate) fn rescan_locked(&self, state: &mut State, lock: &Dotlock) -> Result<(), Error> {
-        state.new.mtime = None;
+        state.cur.forget();
         self.finish_update(state, None, lock)
     }
 
@@ -73,27 +80,38 @@ impl Maildir {
         lock: &Dotlock,
     ) -> Result<(), Error> {
         let list_changed = self.read_list(state)?;
-        self.read_keywords(state)?;
         let mut found = match found {
             Some(found) if !list_changed => found,
-            None if !list_changed && state.rewrite.is_none() && !self.is_stale(state)? => {
-                return Ok(());
+            old => {
+                drop(old);
+                let stale = self.stale(state)?;
+                if !list_changed && stale == Stale::Nothing {
+                    return Ok(());
+                }
+                self.read_keywords(state)?;
+                self.scan(state, stale)?
             }
-            _ => self.scan(state)?,
         };
         if !found.doubles.is_empty() && self.part_doubles(&found.doubles)? {
-            found = self.scan(state)?;
+            found = self.scan(state, Stale::Both)?;
         }
-        self.assign(state, found.unknown, lock)
+        self.assign(state, found.unknown, lock)?;
+        for place in Place::ALL {
+            state.stamp_mut(place).strangers = false;
+        }
+        Ok(())
     }
 
-    fn is_stale(&self, state: &State) -> Result<bool, Error> {
-        let stale = scan::is_stale(&self.fs, self.dir(), state);
-        Ok(stale.map_err(|error| self.gone(error))? || !state.scanned)
+    fn stale(&self, state: &State) -> Result<Stale, Error> {
+        match state.rewrite {
+            // No line is dropped on what may be old.
+            Some(_) => Ok(Stale::Both),
+            None => scan::stale(&self.fs, self.dir(), state).map_err(|error| self.gone(error)),
+        }
     }
 
-    pub(crate) fn scan(&self, state: &mut State) -> Result<Findings, Error> {
-        scan::scan(&self.fs, self.dir(), state).map_err(|error| self.gone(error))
+    pub(crate) fn scan(&self, state: &mut State, stale: Stale) -> Result<Findings, Error> {
+        scan::scan(&self.fs, self.dir(), state, stale).map_err(|error| self.gone(error))
     }
 
     pub(crate) fn gone(&self, error: FsError) -> Error {
@@ -122,7 +140,7 @@ impl Maildir {
             Some(loaded) => self.accept(state, loaded),
             None => {
                 state.list_stamp = None;
-                state.rewrite = Some("missing");
+                return Ok(state.rewrite.replace("missing") != Some("missing"));
             }
         }
         Ok(true)
@@ -132,7 +150,7 @@ impl Maildir {
     fn accept(&self, state: &mut State, loaded: Loaded) {
         state.list_stamp = Some(loaded.stamp);
         state.list_file = Some(loaded.file);
-        state.scanned = false;
+        state.scanned = Scanned::Never;
         state.rewrite = None;
         state.uids_lost = false;
         let (version, header) = match loaded.header {
@@ -162,7 +180,8 @@ impl Maildir {
         }
     }
 
-    fn read_keywords(&self, state: &mut State) -> FsResult<()> {
+    /// Reads the names of the letters if they changed.
+    pub(crate) fn read_keywords(&self, state: &mut State) -> FsResult<()> {
         let path = self.keywords_path();
         let now = self.fs.stat_opt(&path)?.as_ref().map(Stamp::of);
         if now == state.keywords_stamp {
@@ -176,6 +195,7 @@ impl Maildir {
         state.keywords_stamp = now;
         if keywords != state.keywords {
             state.keywords = keywords;
+            state.note_letters();
             state.changed();
         }
         Ok(())
@@ -192,7 +212,9 @@ fn accept_appended(state: &mut State, more: Loaded) -> bool {
     if fits {
         state.list_stamp = Some(more.stamp);
         state.list_file = Some(more.file);
-        state.scanned &= more.entries.is_empty();
+        if !more.entries.is_empty() && state.scanned == Scanned::Yes {
+            state.scanned = Scanned::BeforeLines;
+        }
         state.next_uid = state.next_uid.max(more.after_last);
         state
             .records
@@ -208,7 +230,7 @@ fn reuses_uids(old: &[Record], new: &[Record]) -> bool {
     new.iter().any(|record| {
         while old.next_if(|old| old.uid < record.uid).is_some() {}
         old.peek()
-            .is_some_and(|old| old.uid == record.uid && old.base != record.base)
+            .is_some_and(|old| old.uid == record.uid && old.base() != record.base())
     })
 }
 
@@ -217,17 +239,6 @@ fn is_denied(error: &Error) -> bool {
         source.kind(),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
     ))
-}
-
-impl From<crate::uidlist::Entry> for Record {
-    fn from(entry: crate::uidlist::Entry) -> Self {
-        Self {
-            uid: entry.uid,
-            base: entry.base.into(),
-            extra: entry.extra.into(),
-            file: None,
-        }
-    }
 }
 
 impl State {
@@ -244,12 +255,30 @@ impl State {
 
     /// New records, each with the file that was known for its base name.
     fn take_over(&mut self, mut records: Vec<Record>) {
-        let mut old: std::collections::HashMap<Box<[u8]>, _> = std::mem::take(&mut self.records)
-            .into_iter()
-            .filter_map(|record| Some((record.base, record.file?)))
-            .collect();
-        for record in &mut records {
-            record.file = old.remove(&record.base);
+        let mut old = std::mem::take(&mut self.records).into_iter().peekable();
+        // Lists are mostly rewritten without their dead lines: the same message has the same UID.
+        let mut elsewhere = HashMap::new();
+        let mut strays = Vec::new();
+        for (position, record) in records.iter_mut().enumerate() {
+            while let Some(gone) = old.next_if(|old| old.uid < record.uid) {
+                elsewhere.insert(gone.base().to_vec(), gone);
+            }
+            match old.next_if(|old| old.uid == record.uid) {
+                Some(same) if same.base() == record.base() => record.take_file(&same),
+                Some(other) => {
+                    elsewhere.insert(other.base().to_vec(), other);
+                    strays.push(position);
+                }
+                None => strays.push(position),
+            }
+        }
+        elsewhere.extend(old.map(|old| (old.base().to_vec(), old)));
+        for position in strays {
+            if let Some(record) = records.get_mut(position)
+                && let Some(old) = elsewhere.remove(record.base())
+            {
+                record.take_file(&old);
+            }
         }
         self.records = records;
         self.changed();

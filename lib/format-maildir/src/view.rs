@@ -12,16 +12,51 @@ use crate::change::Removal;
 use crate::mail::MaildirMail;
 use crate::maildir::{Maildir, uid_next};
 use crate::name::Letters;
-use crate::state::{File, Record, State};
+use crate::record::{File, Record};
+use crate::state::State;
 use crate::watch::Watch;
 
-/// One message as the session sees it.
+/// One message as the session sees it: 8 bytes, since every session has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shown {
     uid: u32,
-    /// With `\Recent`.
-    flags: Flags,
-    letters: Letters,
+    /// Letters, then flags, then `\Recent`.
+    marks: u32,
+}
+
+impl Shown {
+    const FLAGS_AT: usize = Letters::COUNT;
+    const RECENT: u32 = 1 << 31;
+
+    fn new(uid: u32, flags: Flags, letters: Letters) -> Self {
+        let recent = if flags.contains(Flags::RECENT) {
+            Self::RECENT
+        } else {
+            0
+        };
+        Self {
+            uid,
+            marks: letters.0 | u32::from(flags.index_bits()) << Self::FLAGS_AT | recent,
+        }
+    }
+
+    fn flags(self) -> Flags {
+        let bits = self.marks >> Self::FLAGS_AT & 0x1f;
+        let flags = Flags::from_index_bits(u8::try_from(bits).unwrap_or(0));
+        if self.is_recent() {
+            flags.with(Flags::RECENT)
+        } else {
+            flags
+        }
+    }
+
+    fn is_recent(self) -> bool {
+        self.marks & Self::RECENT != 0
+    }
+
+    fn letters(self) -> Letters {
+        Letters(self.marks & ((1 << Letters::COUNT) - 1))
+    }
 }
 
 /// An open Maildir. Many views share one [`Maildir`].
@@ -33,7 +68,7 @@ pub struct View {
     shown: Vec<Shown>,
     keywords: Vec<Keyword>,
     /// Where each letter's keyword stands in `keywords`.
-    bits: [Option<usize>; Letters::COUNT],
+    bits: [Option<u16>; Letters::COUNT],
     uid_validity: UidValidity,
     uid_next: Uid,
     accepts_new_keywords: bool,
@@ -48,28 +83,26 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn open(maildir: Arc<Maildir>, name: MailboxName, access: Access) -> Result<Self, Error> {
-        let uid_validity = {
-            let mut state = maildir.state();
-            maildir.update(&mut state)?;
-            if access == Access::ReadWrite {
-                maildir.clean_once(&mut state);
-            }
-            maildir.uid_validity(&state)?
-        };
+        let mut state = maildir.state();
+        maildir.update(&mut state)?;
+        if access == Access::ReadWrite {
+            maildir.clean_once(&mut state);
+        }
         let mut view = Self {
-            maildir,
+            maildir: Arc::clone(&maildir),
             name,
             access,
             shown: Vec::new(),
             keywords: Vec::new(),
             bits: [None; Letters::COUNT],
-            uid_validity,
+            uid_validity: maildir.uid_validity(&state)?,
             uid_next: Uid::MIN,
             accepts_new_keywords: false,
             generation: None,
             watch: OnceLock::new(),
         };
-        view.sync(Expunges::Show)?;
+        view.take(&mut state, Expunges::Show)?;
+        drop(state);
         Ok(view)
     }
 
@@ -104,7 +137,7 @@ impl View {
                 self.keywords.len() - 1
             });
             if let Some(slot) = self.bits.get_mut(index) {
-                *slot = Some(bit);
+                *slot = u16::try_from(bit).ok();
             }
         }
         self.accepts_new_keywords = self.access == Access::ReadWrite && state.keywords.has_room();
@@ -114,41 +147,55 @@ impl View {
             .any(|(before, now)| before.is_some() && before != now)
     }
 
-    /// Compares the picture with the state, and makes it the same.
-    fn compare(&mut self, state: &State, expunges: Expunges) -> Vec<Change> {
-        let renamed = self.take_keywords(state);
-        let old = std::mem::take(&mut self.shown);
-        let mut changes = Vec::new();
-        let mut flag_changes = Vec::new();
-        let mut held = false;
-        let mut now = state.messages().peekable();
-        for shown in old {
-            // A view never misses what has a lower UID than its last message, but a repair may.
-            while now.next_if(|(record, _)| record.uid < shown.uid).is_some() {}
-            match now.next_if(|(record, _)| record.uid == shown.uid) {
-                Some((_, file)) => {
-                    let fresh = Shown {
-                        flags: with_recent(file.flags, shown.flags),
-                        letters: file.letters,
-                        ..shown
-                    };
-                    self.shown.push(fresh);
-                    if fresh != shown || renamed {
-                        flag_changes.extend(seq(self.shown.len()));
-                    }
-                }
-                None if expunges == Expunges::Hold => {
-                    held = true;
-                    self.shown.push(shown);
-                }
-                None => changes.extend(expunged(self.shown.len() + 1, shown.uid)),
+    /// Makes the picture that of an up-to-date state.
+    fn take(&mut self, state: &mut State, expunges: Expunges) -> Result<Vec<Change>, Error> {
+        self.uid_next = uid_next(state);
+        if self.generation == Some(state.generation) {
+            return Ok(Vec::new());
+        }
+        let changes = self.compare(state, expunges);
+        if self.access == Access::ReadWrite {
+            let before = state.generation;
+            Arc::clone(&self.maildir).claim_new(state)?;
+            // Moves from new/ to cur/ change nothing that a view shows, but \Recent for the others.
+            if self.generation == Some(before) {
+                self.generation = Some(state.generation);
             }
         }
+        Ok(changes)
+    }
+
+    fn compare(&mut self, state: &State, expunges: Expunges) -> Vec<Change> {
+        let renamed = self.take_keywords(state);
+        let mut changes = Vec::new();
+        let mut flag_changes = Vec::new();
+        let (mut kept, mut held) = (0, false);
+        let mut now = state.messages().peekable();
+        self.shown.retain_mut(|shown| {
+            // A view never misses what has a lower UID than its last message, but a repair may.
+            while now.next_if(|(record, _)| record.uid < shown.uid).is_some() {}
+            let message = now.next_if(|(record, _)| record.uid == shown.uid);
+            if message.is_none() && expunges == Expunges::Show {
+                changes.extend(expunged(kept + 1, shown.uid));
+                return false;
+            }
+            kept += 1;
+            held |= message.is_none();
+            if let Some((_, file)) = message {
+                let flags = with_recent(file.flags, shown.flags());
+                let fresh = Shown::new(shown.uid, flags, file.letters);
+                if fresh != *shown || renamed {
+                    flag_changes.extend(seq(kept));
+                }
+                *shown = fresh;
+            }
+            true
+        });
         changes.extend(flag_changes.into_iter().map(|seq| Change::Flags { seq }));
-        let grown_from = self.shown.len();
         self.shown
             .extend(now.map(|(record, file)| new(state, record, file)));
-        if self.shown.len() > grown_from {
+        self.shown.shrink_to(self.shown.len() + SPARE);
+        if self.shown.len() > kept {
             let status = self.status();
             changes.push(Change::Grown {
                 messages: status.messages,
@@ -160,18 +207,16 @@ impl View {
     }
 }
 
-fn new(state: &State, record: &Record, file: &File) -> Shown {
-    let recent = state.is_recent(record, file);
-    let flags = if recent {
+/// Room for so many more messages stays with a view.
+const SPARE: usize = 16;
+
+fn new(state: &State, record: &Record, file: File) -> Shown {
+    let flags = if state.is_recent(record, file) {
         file.flags.with(Flags::RECENT)
     } else {
         file.flags
     };
-    Shown {
-        uid: record.uid,
-        flags,
-        letters: file.letters,
-    }
+    Shown::new(record.uid, flags, file.letters)
 }
 
 fn with_recent(stored: Flags, shown: Flags) -> Flags {
@@ -203,18 +248,14 @@ impl Mailbox for View {
     }
 
     fn status(&self) -> Status {
-        let count = |wanted: fn(Flags) -> bool| {
-            let counted = self
-                .shown
-                .iter()
-                .filter(|shown| wanted(shown.flags))
-                .count();
+        let count = |wanted: fn(&&Shown) -> bool| {
+            let counted = self.shown.iter().filter(wanted).count();
             u32::try_from(counted).unwrap_or(u32::MAX)
         };
         Status {
             messages: self.len(),
-            recent: count(|flags| flags.contains(Flags::RECENT)),
-            unseen: count(|flags| !flags.contains(Flags::SEEN)),
+            recent: count(|shown| shown.is_recent()),
+            unseen: count(|shown| !shown.flags().contains(Flags::SEEN)),
             uid_next: self.uid_next,
             uid_validity: self.uid_validity,
             highest_modseq: None,
@@ -225,7 +266,7 @@ impl Mailbox for View {
         let unseen = self
             .shown
             .iter()
-            .position(|shown| !shown.flags.contains(Flags::SEEN))?;
+            .position(|shown| !shown.flags().contains(Flags::SEEN))?;
         seq(unseen + 1)
     }
 
@@ -263,13 +304,13 @@ impl Mailbox for View {
     fn flags(&self, seq: Seq) -> Option<FlagState> {
         let shown = self.get(seq)?;
         let mut keywords = KeywordSet::default();
-        for letter in shown.letters.iter() {
+        for letter in shown.letters().iter() {
             if let Some(&Some(bit)) = self.bits.get(letter) {
-                keywords.insert(bit);
+                keywords.insert(bit.into());
             }
         }
         Some(FlagState {
-            flags: shown.flags,
+            flags: shown.flags(),
             keywords,
         })
     }
@@ -291,20 +332,7 @@ impl Mailbox for View {
                 why: "The mailbox was replaced by another one. Select it again.",
             });
         }
-        self.uid_next = uid_next(&state);
-        if self.generation == Some(state.generation) {
-            return Ok(Vec::new());
-        }
-        let changes = self.compare(&state, expunges);
-        if self.access == Access::ReadWrite {
-            let before = state.generation;
-            maildir.claim_new(&mut state)?;
-            // Moves from new/ to cur/ change nothing that a view shows, but \Recent for the others.
-            if self.generation == Some(before) {
-                self.generation = Some(state.generation);
-            }
-        }
-        Ok(changes)
+        self.take(&mut state, expunges)
     }
 
     fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {

@@ -70,10 +70,7 @@ impl AsFd for Watch {
 impl State {
     /// A change was seen that time stamps may be too coarse to tell.
     pub(crate) fn look_again(&mut self) {
-        for stamp in [&mut self.new, &mut self.cur] {
-            if stamp.recheck.is_some() {
-                stamp.mtime = None;
-            }
-        }
+        self.new.look_again();
+        self.cur.look_again();
     }
 }

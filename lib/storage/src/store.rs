@@ -116,12 +116,18 @@ impl Storage {
         Ok(maildir)
     }
 
-    /// Does something with an existing mailbox; what of its directories is missing is made.
+    /// Does something with an existing mailbox; what of its directories is missing is made. Whether it
+    /// exists is asked only when it seems not to.
     fn with_existing<T>(
         &self,
         name: &MailboxName,
         act: impl Fn(&Arc<Maildir>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let target = self.resolve(name)?;
+        match act(&self.maildir(name, &target)?) {
+            Err(Error::NotFound { .. }) => {}
+            other => return other,
+        }
         let maildir = self.existing(name)?;
         match act(&maildir) {
             Err(Error::NotFound { .. }) => {}

@@ -267,7 +267,7 @@ impl<'f> Reader<'f> {
             let mut last = entry;
             let mut disputed = false;
             while let Some(same) = sorted.next_if(|next| next.uid == last.uid) {
-                disputed |= same.base != last.base;
+                disputed |= same.base() != last.base();
                 last = same;
             }
             if disputed {

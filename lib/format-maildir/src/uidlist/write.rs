@@ -10,21 +10,26 @@ use crate::settings::Durability;
 /// What is there now.
 pub type Written = (Stamp, FsFile);
 
-/// Adds whole lines at the end. Where that fails, the file is as it was; where even taking the
-/// lines back fails, it is torn, which the next reader repairs.
+/// Adds whole lines at the end of a file of `size` bytes. Where that fails, the file is as it was;
+/// where even taking the lines back fails, it is torn, which the next reader repairs.
 ///
 /// # Errors
 /// The failed call. After a failed sync nothing that is known of the file may be trusted.
-pub fn append(fs: &Fs, path: &Path, lines: &[u8], durability: Durability) -> FsResult<Written> {
+pub fn append(
+    fs: &Fs,
+    path: &Path,
+    size: u64,
+    lines: &[u8],
+    durability: Durability,
+) -> FsResult<Written> {
     let file = fs.open(path, How::Append, 0)?;
-    let before = file.stat()?.size;
     let written = file
         .append(lines)
         .and_then(|()| durability.sync_data(&file));
     match written.and_then(|()| file.stat()) {
         Ok(stat) => Ok((Stamp::of(&stat), file)),
         Err(error) => {
-            take_back(&file, before);
+            take_back(&file, size);
             Err(error)
         }
     }
@@ -36,7 +41,7 @@ fn take_back(file: &FsFile, size: u64) {
     }
 }
 
-/// Puts a new file into the place of the old one.
+/// Puts a new file with this content, which comes in pieces, into the place of the old one.
 ///
 /// # Errors
 /// The failed call; the old file is still there.
@@ -44,7 +49,7 @@ pub fn replace(
     fs: &Fs,
     path: &Path,
     mode: u32,
-    content: &[u8],
+    content: impl Iterator<Item = Vec<u8>>,
     durability: Durability,
 ) -> FsResult<Written> {
     let temporary = temporary(path);
@@ -66,7 +71,7 @@ fn write_new(
     fs: &Fs,
     temporary: &Path,
     mode: u32,
-    content: &[u8],
+    content: impl Iterator<Item = Vec<u8>>,
     durability: Durability,
 ) -> FsResult<Written> {
     let file = match fs.open(temporary, How::CreateNew, mode) {
@@ -77,7 +82,9 @@ fn write_new(
         }
         other => other?,
     };
-    file.append(content)?;
+    for piece in content {
+        file.append(&piece)?;
+    }
     durability.sync_data(&file)?;
     Ok((Stamp::of(&file.stat()?), file))
 }

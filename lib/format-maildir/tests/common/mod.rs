@@ -195,3 +195,12 @@ pub fn names_in(dir: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// As if the directories had not changed for an hour: their times are beyond doubt.
+pub fn settle(dir: &Path) {
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for part in ["new", "cur"] {
+        let part = std::fs::File::open(dir.join(part)).unwrap();
+        part.set_modified(past).unwrap();
+    }
+}
