@@ -25,6 +25,7 @@ mod package;
 mod stream;
 
 pub use client_tls::client_config;
+pub use client_tls::config as tls_config;
 pub use corpora::{Message, corpora};
 pub use dovecot::Dovecot;
 pub use fixture::Fixture;

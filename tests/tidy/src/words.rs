@@ -1,5 +1,7 @@
 //! Words that the code may not say: panics on the way of a byte from outside, unsafe, silenced lints.
 
+use std::path::Path;
+
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
@@ -10,6 +12,18 @@ use crate::source::Source;
 const MACROS: [&str; 5] = ["panic", "todo", "unimplemented", "unreachable", "dbg"];
 /// Methods that end a thread.
 const METHODS: [&str; 4] = ["unwrap", "unwrap_err", "expect", "expect_err"];
+/// Who may ask the clock what time it is: names and ages of files, and dates that people read. What waits or
+/// measures uses `Instant`, which does not jump.
+const CLOCKS: [&str; 8] = [
+    "bins/lmtp/src/session.rs",
+    "lib/format-maildir/src/clean.rs",
+    "lib/format-maildir/src/stamp.rs",
+    "lib/format-maildir/src/unique.rs",
+    "lib/mailbox/src/guid.rs",
+    "lib/storage/src/changelog.rs",
+    "lib/storage/src/uidvalidity.rs",
+    "lib/sys/src/fs/dotlock.rs",
+];
 /// How far above an unsafe block its reason may begin.
 const REASON_ABOVE: usize = 12;
 
@@ -40,6 +54,18 @@ impl Words<'_> {
         let unfinished = matches!(word, "todo" | "unimplemented" | "dbg");
         if unfinished || !self.source.is_test(line) {
             self.violation(line, format!("{word} outside of tests"));
+        }
+    }
+
+    fn clock(&mut self, line: usize) {
+        let may = CLOCKS
+            .iter()
+            .any(|path| self.source.path == Path::new(path));
+        if !may && !self.source.is_test(line) {
+            self.violation(
+                line,
+                "asks the clock, which jumps: use Instant, or tell tests/tidy why not",
+            );
         }
     }
 
@@ -133,6 +159,26 @@ impl<'ast> Visit<'ast> for Words<'_> {
         }
         self.tokens(call.tokens.clone());
         visit::visit_macro(self, call);
+    }
+
+    fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {
+        let mut names = path
+            .path
+            .segments
+            .iter()
+            .rev()
+            .map(|segment| segment.ident.to_string());
+        let (function, of) = (names.next(), names.next());
+        let clock = ["SystemTime", "Timestamp", "Zoned"].map(|name| Some(name.to_owned()));
+        if function.as_deref() == Some("now") && clock.contains(&of) {
+            self.clock(
+                path.path
+                    .segments
+                    .first()
+                    .map_or(0, |first| first.ident.span().start().line),
+            );
+        }
+        visit::visit_expr_path(self, path);
     }
 
     fn visit_expr_unsafe(&mut self, block: &'ast syn::ExprUnsafe) {
@@ -273,6 +319,20 @@ mod tests {
             [0; 0]
         );
         assert_eq!(lines("#![allow(dead_code)]\nfn f() {}"), [1]);
+    }
+
+    #[test]
+    fn clocks_are_found() {
+        assert_eq!(lines("fn f() { std::time::SystemTime::now(); }"), [1]);
+        assert_eq!(lines("fn f() { let f = Zoned::now; }"), [1]);
+        assert_eq!(
+            lines("fn f() { Instant::now(); SystemTime::UNIX_EPOCH; }"),
+            [0; 0]
+        );
+        assert_eq!(
+            found("lib/mailbox/src/guid.rs", "fn f() { SystemTime::now(); }"),
+            [0; 0]
+        );
     }
 
     #[test]
