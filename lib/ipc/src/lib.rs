@@ -8,8 +8,8 @@
 
 mod channel;
 mod error;
-mod reply;
 mod names;
+mod reply;
 mod secret;
 
 pub mod anvil;
@@ -30,12 +30,12 @@ mod client;
 mod testing;
 #[cfg(feature = "async")]
 pub use async_channel::{AsyncChannel, AsyncListener, CONNECT_PATIENCE};
+pub use channel::{Channel, MAX_RECORD};
 #[cfg(feature = "async")]
 pub use client::{Client, Exchange};
-pub use channel::{Channel, MAX_RECORD};
 pub use error::Error;
-pub use reply::Reply;
 pub use names::{SessionId, Username};
+pub use reply::Reply;
 pub use secret::{Secret, Token};
 
 /// Version of all messages in this crate; both ends of a connection must have the same.

@@ -3,10 +3,10 @@
 //! Called by every other crate; holds no policy. Anything that only names a rule of mail,
 //! of users or of services belongs elsewhere.
 
+pub mod confine;
 #[cfg(feature = "crypt")]
 pub mod crypt;
 pub mod fs;
-pub mod confine;
 pub mod inherited;
 #[cfg(feature = "pam")]
 pub mod pam;

@@ -10,7 +10,10 @@ mod sessions;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "bench", about = "Measures ours and Debian's Dovecot in one run")]
+#[command(
+    name = "bench",
+    about = "Measures ours and Debian's Dovecot in one run"
+)]
 struct Arguments {
     #[command(subcommand)]
     what: What,

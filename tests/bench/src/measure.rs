@@ -42,7 +42,10 @@ pub fn cpu_ms(machine: &Machine) -> f64 {
         (kind == "cgroup2").then(|| at.to_owned())
     });
     let own = fs::read_to_string(format!("/proc/{}/cgroup", machine.pid())).unwrap_or_default();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let own = own
+        .lines()
+        .find_map(|line| line.strip_prefix("0::/"))
+        .unwrap_or_default();
     // PID 1 sits in a group below the machine's.
     let group = own.split('/').next().unwrap_or_default();
     let path = format!("{}/{group}/cpu.stat", root.unwrap_or_default());

@@ -138,10 +138,7 @@ fn logins(options: &Options, machine: &Machine, tls: Option<&Arc<ClientConfig>>)
     if failed > 0 {
         eprintln!("  {failed} logins failed");
     }
-    (
-        done / seconds,
-        (cpu_ms(machine) - before) / done.max(1.0),
-    )
+    (done / seconds, (cpu_ms(machine) - before) / done.max(1.0))
 }
 
 fn login_logout(number: u32, tls: Option<&Arc<ClientConfig>>) -> std::io::Result<()> {
