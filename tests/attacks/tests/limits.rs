@@ -351,6 +351,16 @@ fn what_is_too_deep_after_authentication() {
         format!("NOOP {}", "x".repeat(200_000)),
         "CREATE \"".to_owned() + &"a/".repeat(2_000) + "b\"",
         "CREATE {400000000}".to_owned(),
+        // IMAP-07, in every quoted string after login.
+        "SELECT \"IN\0BOX\"".to_owned(),
+        "CREATE \"a\0b\"".to_owned(),
+        "RENAME \"a\0\" b".to_owned(),
+        "LIST \"\" \"\0*\"".to_owned(),
+        "STATUS \"\0\" (MESSAGES)".to_owned(),
+        "SEARCH SUBJECT \"\0\"".to_owned(),
+        "COPY 1 \"a\0b\"".to_owned(),
+        "FETCH 1 BODY[HEADER.FIELDS (\"a\0b\")]".to_owned(),
+        "STORE 1 +FLAGS (a\0b)".to_owned(),
     ];
     for command in cases {
         let shown: String = command.chars().take(30).collect();

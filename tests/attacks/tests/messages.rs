@@ -235,3 +235,86 @@ fn details_are_no_paths() {
     );
     site.calm(&honest).unwrap();
 }
+
+/// Beyond the limits of a message it is taken as if it ended there: 10,000 addresses, 100 levels, 10,000 parts.
+#[test]
+fn what_is_too_much_in_a_message() {
+    let mut site = Site::boot();
+    let honest = Honest::start(&site);
+    site.empty("alice");
+    let mut imap = site.log_in("alice");
+    imap.ok("SELECT INBOX");
+    let memory = Memory::look(&site.machine);
+    let mut ask = |message: Vec<u8>, item: &str| -> String {
+        site.deliver("alice", &message);
+        imap.ok("NOOP");
+        let reply = imap.ok(&format!("FETCH * {item}"));
+        reply.find("FETCH").text.clone()
+    };
+    let addresses = ask(messages::repeated("To", "a@b,", 20_000), "ENVELOPE");
+    assert_eq!(addresses.matches("(NIL NIL \"a\" \"b\")").count(), 10_000);
+    for message in [
+        messages::nested_multipart(1_000),
+        messages::nested_rfc822(1_000),
+    ] {
+        let structure = ask(message, "BODYSTRUCTURE");
+        let levels = structure.chars().scan(0_i32, |depth, character| {
+            *depth += match character {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            Some(*depth)
+        });
+        let deepest = levels.max().unwrap_or_default();
+        // Each level of message/rfc822 brings the parentheses of an envelope with it.
+        assert!((50..=250).contains(&deepest), "{deepest} levels");
+    }
+    let parts = ask(messages::many_parts(20_000), "BODYSTRUCTURE");
+    let count = parts.matches("\"text\" \"plain\"").count();
+    assert!((5_000..=10_001).contains(&count), "{count} parts");
+    let header = messages::repeated("X-Long", "0123456789", 2_000_000);
+    let long = header.len();
+    ask(header, "ENVELOPE");
+    let (unit, growth) = memory.most();
+    println!(
+        "{unit} grew by {} KiB, over a header of {} KiB",
+        growth / 1024,
+        long / 1024
+    );
+    assert!(growth <= 64 * MIB, "{unit} grew by {} KiB", growth / 1024);
+    site.calm(&honest).unwrap();
+}
+
+/// A line of more than 64 KiB is no command; in a message it is a line.
+#[test]
+fn long_lines_in_lmtp() {
+    let mut site = Site::boot();
+    let honest = Honest::start(&site);
+    let memory = Memory::look(&site.machine);
+    let mut lmtp = Lmtp::connect(site.machine.connect_from(Site::address(), 24));
+    let reply = lmtp.command(&format!("NOOP {}", "x".repeat(70_000)));
+    assert!(reply.starts_with('5'), "{reply}");
+    let before = site.messages("alice");
+    let line = [
+        b"Subject: long\r\n\r\n".as_slice(),
+        &b"x".repeat(20_000_000),
+        b"\r\n",
+    ]
+    .concat();
+    let replies = Lmtp::connect(site.machine.connect_from(Site::address(), 24)).deliver(
+        "",
+        &["alice"],
+        &line,
+    );
+    let taken = replies.iter().all(|reply| reply.starts_with("250"));
+    assert_eq!(
+        site.messages("alice"),
+        before + u32::from(taken),
+        "{replies:?}"
+    );
+    let (unit, growth) = memory.most();
+    println!("{replies:?}; {unit} grew by {} KiB", growth / 1024);
+    assert!(growth <= 8 * MIB, "{unit} grew by {} KiB", growth / 1024);
+    site.calm(&honest).unwrap();
+}
