@@ -7,6 +7,7 @@
 //! State:   none. A message belongs to its sender until it is on disk. Workers outlive the manager.
 
 mod manager;
+mod places;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use config::Snapshot;
 use ipc::AsyncListener;
 use service::{Rights, Service, Started};
+use tokio::sync::watch;
 
 use crate::manager::Manager;
 use crate::serve::Server;
@@ -38,14 +40,14 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
     let snapshot = Snapshot::load("deliver")?;
     service.confine(&Rights::Manager)?.serve(async |control| {
         // Every delivery is answered for by itself; nobody needs the list of those that ended.
-        let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref())?;
+        let (drain, draining) = watch::channel(false);
+        let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref(), draining)?;
         let server = Server {
             manager,
             lmtp: snapshot.peer_uid("culver-lmtp"),
         };
-        let most = manager::most_deliveries(&snapshot);
         server
-            .run(AsyncListener::new(socket)?, stored, most, control)
+            .run(AsyncListener::new(socket)?, stored, drain, control)
             .await;
         Ok(())
     })

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use broker::{IdentitySettings, Limits, SubmitError};
+use broker::{Begun, IdentitySettings, Limits, SubmitError};
 use config::{Facts, Snapshot};
 use ipc::auth_master::{self, MailUser, Refusal};
 use ipc::deliver::{Delivery, Failure};
@@ -16,12 +16,17 @@ use ipc::worker::Identity;
 use ipc::{Client, Error};
 use service::journal::{Clean, id};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::places::Places;
 
 /// Where auth answers managers.
 pub const AUTH: &str = "/run/culver/auth/master";
 /// Longest time that a userdb may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time that a delivery may take: lmtp waits no longer either.
+const DELIVERY: Duration = Duration::from_secs(600);
 /// Unidentified workers that are ready in any case.
 const SPARE: usize = 1;
 
@@ -31,17 +36,20 @@ pub struct Manager {
     /// Workers.
     pub workers: broker::Manager,
     identities: RefCell<IdentitySettings>,
+    places: Places,
+    draining: watch::Receiver<bool>,
 }
 
 impl Manager {
-    /// With the configuration in `snapshot` and the auth that listens at `auth`. The second value yields every
-    /// delivery that ended.
+    /// With the configuration in `snapshot` and the auth that listens at `auth`; what waits for a place when `draining`
+    /// becomes true is refused. The second value yields every delivery that ended.
     ///
     /// # Errors
     /// The configuration cannot be used.
     pub fn new(
         snapshot: &Snapshot,
         auth: &Path,
+        draining: watch::Receiver<bool>,
     ) -> Result<(Self, UnboundedReceiver<broker::Ended>), config::Error> {
         let hello = || {
             vec![auth_master::Request::Hello {
@@ -57,6 +65,8 @@ impl Manager {
                 auth,
                 workers,
                 identities,
+                places: Places::new(most_deliveries(snapshot)),
+                draining,
             },
             ended,
         ))
@@ -86,9 +96,9 @@ impl Manager {
             report(delivery, id::DELIVERY_FAILED, &error);
             Failure::Unavailable
         })?;
-        let done = self
-            .hand_over(&identity, delivery, (content, message))
-            .await;
+        let done = self.hand_over(&identity, delivery, (content, message));
+        let done = timeout(DELIVERY, done).await;
+        let done = done.unwrap_or(Err(SubmitError::Stuck));
         let outcome = done.map_err(|error| failed(delivery, &error))?;
         // Nothing to decode: the worker ended the delivery without an outcome, and said why.
         postcard::from_bytes(&outcome).unwrap_or(Err(Failure::Unavailable))
@@ -101,10 +111,30 @@ impl Manager {
         delivery: &Delivery,
         (content, message): (Vec<u8>, OwnedFd),
     ) -> Result<Vec<u8>, SubmitError> {
-        let place = self.workers.reserve(identity, &delivery.session).await?;
-        let begun = place.begin(content, &[message.as_fd()]).await?;
+        let mut draining = self.draining.clone();
+        let _place = tokio::select! {
+            place = self.places.take(&identity.user) => place.ok_or(SubmitError::Ending)?,
+            _ = draining.wait_for(|draining| *draining) => return Err(SubmitError::Ending),
+        };
+        let begun = match self.begin(identity, delivery, (&content, &message)).await {
+            // The user's worker ended at this very moment, and has not seen the message.
+            Err(error) if error.is_loss() => {
+                self.begin(identity, delivery, (&content, &message)).await?
+            }
+            begun => begun?,
+        };
         drop(message);
         begun.done().await
+    }
+
+    async fn begin(
+        &self,
+        identity: &Identity,
+        delivery: &Delivery,
+        (content, message): (&[u8], &OwnedFd),
+    ) -> Result<Begun, SubmitError> {
+        let place = self.workers.reserve(identity, &delivery.session).await?;
+        place.begin(content.to_vec(), &[message.as_fd()]).await
     }
 
     async fn look_up(&self, delivery: &Delivery) -> Result<MailUser, Failure> {
@@ -143,7 +173,7 @@ impl Manager {
 }
 
 /// How many deliveries may run at a time: each may need a worker of its own.
-pub fn most_deliveries(snapshot: &Snapshot) -> u32 {
+fn most_deliveries(snapshot: &Snapshot) -> u32 {
     u32::try_from(snapshot.limits().process_limit.clamp(1, 10_000)).unwrap_or(1)
 }
 
@@ -155,7 +185,7 @@ fn failed(delivery: &Delivery, error: &SubmitError) -> Failure {
     let message = match error {
         SubmitError::Limit(_) => id::LIMIT_REACHED,
         SubmitError::Worker(_) => id::WORKER_FAILED,
-        SubmitError::Crashed | SubmitError::Spawn(_) | SubmitError::Ipc(_) => id::DELIVERY_FAILED,
+        _ => id::DELIVERY_FAILED,
     };
     report(delivery, message, error);
     Failure::Unavailable
@@ -166,8 +196,9 @@ fn report(delivery: &Delivery, message_id: &'static str, error: &dyn std::fmt::D
         message_id,
         culver_user = %Clean(&delivery.user),
         culver_session = delivery.session.as_str(),
-        "lmtp({})<{}>: Error: {error}",
+        "lmtp({})<{}>: Error: {}",
         Clean(&delivery.user),
         delivery.session,
+        Clean(&error.to_string())
     );
 }

@@ -24,31 +24,28 @@ pub struct Server {
     pub lmtp: Option<u32>,
 }
 
-/// Most requests that wait for a worker or have one.
-const MOST_REQUESTS: u32 = 65_536;
+/// Most requests that wait for a worker or have one: each has a descriptor (`LimitNOFILE=` of the unit).
+const MOST_REQUESTS: u32 = 16_384;
+/// How long deliveries under way may take when the service ends.
+const DRAIN: Duration = Duration::from_secs(12);
 
 /// How often the status line is brought up to date.
 const STATUS_PERIOD: Duration = Duration::from_secs(10);
-/// Longest wait for a worker of an earlier manager to say who it is.
-const ADOPTION: Duration = Duration::from_secs(5);
 /// How long to wait when the kernel has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(200);
 
 /// What callers share.
 #[derive(Clone)]
-pub struct Places {
-    /// One for each delivery that may run.
-    workers: Arc<Semaphore>,
+pub struct Callers {
     /// One for each request that was read: it has to come to its end.
     requests: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
 }
 
-impl Places {
-    /// For `most` deliveries at a time.
-    pub fn new(most: u32, draining: watch::Receiver<bool>) -> Self {
+impl Callers {
+    /// Until `draining` becomes true.
+    pub fn new(draining: watch::Receiver<bool>) -> Self {
         Self {
-            workers: Arc::new(Semaphore::new(count(most))),
             requests: Arc::new(Semaphore::new(count(MOST_REQUESTS))),
             draining,
         }
@@ -61,25 +58,22 @@ impl Server {
         self,
         listener: AsyncListener,
         stored: Vec<OwnedFd>,
-        most: u32,
+        drain: watch::Sender<bool>,
         mut control: Control,
     ) {
         let server = Rc::new(self);
-        let (drain, draining) = watch::channel(false);
-        let places = Places::new(most, draining);
-        let requests = Arc::clone(&places.requests);
-        for channel in stored {
-            server.adopt(channel).await;
-        }
+        let callers = Callers::new(drain.subscribe());
+        let requests = Arc::clone(&callers.requests);
+        // They finish what they have; nobody waits for their answers any more.
+        server.manager.workers.resume(stored).await;
         server.manager.workers.run();
-        let accepting = spawn_local(Rc::clone(&server).accept(listener, places));
+        let accepting = spawn_local(Rc::clone(&server).accept(listener, callers));
         control.ready();
         server.until_drain(&mut control).await;
         accepting.abort();
-        // Fails only if lmtp is not connected.
-        let _ = drain.send(true);
-        // What was begun is finished; systemd's timeout ends what hangs.
-        drop(requests.acquire_many(MOST_REQUESTS).await);
+        drain.send_replace(true);
+        // What was begun is finished, but for what hangs.
+        let _ = timeout(DRAIN, requests.acquire_many(MOST_REQUESTS)).await;
         server.manager.workers.drain().await;
     }
 
@@ -102,24 +96,11 @@ impl Server {
         }
     }
 
-    /// A worker of an earlier manager finishes what it has; nobody waits for its answers any more.
-    async fn adopt(&self, channel: OwnedFd) {
-        match timeout(ADOPTION, self.manager.workers.resume(channel)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                tracing::warn!("deliver: Warning: a worker of an earlier manager: {error}")
-            }
-            Err(_) => {
-                tracing::warn!("deliver: Warning: a worker of an earlier manager does not answer")
-            }
-        }
-    }
-
     /// Serves every caller.
-    pub async fn accept(self: Rc<Self>, listener: AsyncListener, places: Places) {
+    pub async fn accept(self: Rc<Self>, listener: AsyncListener, callers: Callers) {
         loop {
             match listener.accept().await {
-                Ok(channel) => drop(Rc::clone(&self).begin(channel, places.clone())),
+                Ok(channel) => drop(Rc::clone(&self).begin(channel, callers.clone())),
                 Err(error) => {
                     tracing::error!(message_id = id::LIMIT_REACHED, "deliver: Error: {error}");
                     tokio::time::sleep(NO_ROOM).await;
@@ -128,9 +109,9 @@ impl Server {
         }
     }
 
-    fn begin(self: Rc<Self>, channel: AsyncChannel, places: Places) -> JoinHandle<()> {
+    fn begin(self: Rc<Self>, channel: AsyncChannel, callers: Callers) -> JoinHandle<()> {
         spawn_local(async move {
-            match self.serve(Rc::new(channel), places).await {
+            match self.serve(Rc::new(channel), callers).await {
                 Ok(()) | Err(Error::Closed) => {}
                 Err(error) => refuse(&error),
             }
@@ -141,7 +122,7 @@ impl Server {
     async fn serve(
         self: Rc<Self>,
         channel: Rc<AsyncChannel>,
-        mut places: Places,
+        mut callers: Callers,
     ) -> Result<(), Error> {
         if !self.may_call(&channel)? {
             return Ok(());
@@ -162,7 +143,7 @@ impl Server {
         loop {
             let received = tokio::select! {
                 biased;
-                _ = places.draining.wait_for(|draining| *draining) => return Ok(()),
+                _ = callers.draining.wait_for(|draining| *draining) => return Ok(()),
                 received = channel.recv::<Request>() => received?,
             };
             let (Request::Deliver { id, delivery }, mut fds) = received else {
@@ -173,7 +154,7 @@ impl Server {
                 refuse(&"not one descriptor beside a message");
                 return Ok(());
             };
-            let Ok(request) = Arc::clone(&places.requests).try_acquire_owned() else {
+            let Ok(request) = Arc::clone(&callers.requests).try_acquire_owned() else {
                 channel
                     .send(
                         &Reply::Failed {
@@ -185,12 +166,10 @@ impl Server {
                     .await?;
                 continue;
             };
-            // While no worker is free, further requests wait in the socket.
-            let worker = Arc::clone(&places.workers).acquire_owned().await;
             let (server, channel) = (Rc::clone(&self), Rc::clone(&channel));
             spawn_local(async move {
                 server.deliver(&channel, id, &delivery, message).await;
-                drop((request, worker));
+                drop(request);
             });
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::manager::Manager;
-use crate::serve::{Places, Server};
+use crate::serve::{Callers, Server};
 
 fn listen(path: &Path) -> AsyncListener {
     let socket: OwnedFd =
@@ -69,10 +69,10 @@ async fn with_caller<F: Future<Output = ()>>(
         spawn_local(serve_auth(listen(&auth)));
         let config = config::parse_text(Path::new("culver.conf"), "");
         let snapshot = config.snapshot("deliver", &config::NoNames).unwrap();
-        let (manager, _) = Manager::new(&snapshot, &auth).unwrap();
         let (_drain, draining) = watch::channel(false);
+        let (manager, _) = Manager::new(&snapshot, &auth, draining.clone()).unwrap();
         let server = Rc::new(Server { manager, lmtp });
-        spawn_local(server.accept(listen(&deliver), Places::new(10, draining)));
+        spawn_local(server.accept(listen(&deliver), Callers::new(draining)));
         talk(AsyncChannel::connect(&deliver).await.unwrap()).await;
     };
     LocalSet::new().run_until(everything).await;

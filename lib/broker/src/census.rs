@@ -1,41 +1,68 @@
 //! What anvil is told of a manager's sessions, and tells it.
+//!
+//! *Invariant:* an anvil that is away, or does not answer, locks nobody out and holds nobody up. When it is back it is
+//! told of all sessions at once.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
 use ipc::{Client, SessionId, VERSION};
 use service::journal::id;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
 
 /// Where anvil listens.
 const SOCKET: &str = "/run/culver/anvil/anvil";
 /// Few sessions a record, so that every record fits.
 const BATCH: usize = 64;
+/// Longest time that anvil may take for anything.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 type Table = Arc<Mutex<HashMap<SessionId, Session>>>;
 
 /// The sessions of one manager, counted by anvil too.
 pub(crate) struct Census {
     name: &'static str,
+    /// All that count.
     sessions: Table,
     anvil: Client<Request, Reply>,
+    /// Whether anvil is told one by one. While it is away, changes are only noted: the next greeting has them all.
+    link: Cell<Link>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Up,
+    Down,
 }
 
 impl Census {
-    /// Connects when it is first used. The second value yields what anvil says unasked.
+    /// Connects when it is told to. The second value yields what anvil says unasked.
     pub(crate) fn new(name: &'static str, protocol: Protocol) -> (Self, UnboundedReceiver<Reply>) {
+        Self::at(SOCKET.into(), name, protocol)
+    }
+
+    fn at(
+        path: PathBuf,
+        name: &'static str,
+        protocol: Protocol,
+    ) -> (Self, UnboundedReceiver<Reply>) {
         let sessions = Table::default();
         let table = Arc::clone(&sessions);
         let hello = move || hello(protocol, &lock(&table));
-        let (anvil, unasked) = Client::new(PathBuf::from(SOCKET), hello);
+        let (anvil, unasked) = Client::new(path, hello);
+        let link = Cell::new(Link::Up);
         (
             Self {
                 name,
                 sessions,
                 anvil,
+                link,
             },
             unasked,
         )
@@ -48,54 +75,59 @@ impl Census {
 
     /// Makes sure that anvil knows all of it.
     pub(crate) async fn connect(&self) {
-        if let Err(error) = self.anvil.connect().await {
-            self.unavailable(&error);
+        // Before the greeting is made: what changes from now on is told after it.
+        self.link.set(Link::Up);
+        match timeout(PATIENCE, self.anvil.connect()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.lose(&error),
+            Err(_) => self.lose(&"no answer in time"),
         }
     }
 
-    /// Counts a session. False: `limit` is reached. Without anvil nobody is locked out.
+    /// Counts a session. False: `limit` is reached.
     pub(crate) async fn enter(&self, session: Session, limit: u32) -> bool {
-        let name = session.session.clone();
-        let ask = |id| Request::Connect {
-            id,
-            session: session.clone(),
-            limit,
-        };
-        let counted = match self.anvil.call(ask, &[]).await {
-            Ok(Reply::LimitReached { .. }) => false,
-            Ok(_) => true,
-            Err(error) => {
-                self.unavailable(&error);
-                true
+        if self.link.get() == Link::Up {
+            let ask = |id| Request::Connect {
+                id,
+                session: session.clone(),
+                limit,
+            };
+            match timeout(PATIENCE, self.anvil.call(ask, &[])).await {
+                Ok(Ok(Reply::LimitReached { .. })) => return false,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.lose(&error),
+                Err(_) => self.lose(&"no answer in time"),
             }
-        };
-        if counted {
-            lock(&self.sessions).insert(name, session);
         }
-        counted
+        lock(&self.sessions).insert(session.session.clone(), session);
+        true
     }
 
     /// A session ended.
     pub(crate) async fn leave(&self, session: &SessionId) {
         let known = lock(&self.sessions).remove(session).is_some();
-        if known
-            && let Err(error) = self
-                .anvil
-                .tell(&Request::Disconnect {
-                    session: session.clone(),
-                })
-                .await
-        {
-            self.unavailable(&error);
+        if !known || self.link.get() == Link::Down {
+            return;
+        }
+        let session = session.clone();
+        let word = Request::Disconnect { session };
+        match timeout(PATIENCE, self.anvil.tell(&word)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.lose(&error),
+            Err(_) => self.lose(&"it does not read"),
         }
     }
 
-    fn unavailable(&self, error: &ipc::Error) {
-        tracing::warn!(
-            message_id = id::LIMIT_REACHED,
-            "{}: Warning: anvil: {error}; connections are not counted until it is back",
-            self.name
-        );
+    /// Nothing more on this connection: it may have missed something.
+    fn lose(&self, error: &dyn std::fmt::Display) {
+        self.anvil.disconnect();
+        if self.link.replace(Link::Down) == Link::Up {
+            tracing::warn!(
+                message_id = id::LIMIT_REACHED,
+                "{}: Warning: anvil: {error}; connections are not counted until it is back",
+                self.name
+            );
+        }
     }
 }
 
@@ -118,3 +150,6 @@ fn hello(protocol: Protocol, sessions: &HashMap<SessionId, Session>) -> Vec<Requ
     messages.push(Request::Resumed);
     messages
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use ipc::{AsyncChannel, SessionId, Username};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::manager::Resumed;
+
 /// A job that is over: done, or lost with its worker.
 #[derive(Debug)]
 pub struct Ended {
@@ -27,19 +29,32 @@ pub(crate) enum Stage {
     Gone,
 }
 
+/// A job, or a place that is kept for one.
+struct Job {
+    waiter: Option<oneshot::Sender<Vec<u8>>>,
+    begun: bool,
+}
+
 pub(crate) struct Handle {
     pub(crate) channel: AsyncChannel,
     pub(crate) pid: Cell<u32>,
     user: RefCell<Option<Username>>,
-    jobs: RefCell<HashMap<SessionId, Option<oneshot::Sender<Vec<u8>>>>>,
+    jobs: RefCell<HashMap<SessionId, Job>>,
     stage: watch::Sender<Stage>,
     /// Takes no new job: its settings are old, or it is on its way out.
     pub(crate) retiring: Cell<bool>,
+    /// Was told to end.
+    pub(crate) dismissed: Cell<bool>,
     /// Jobs that it ever had.
     pub(crate) taken: Cell<usize>,
     pub(crate) idle_since: Cell<Instant>,
     ended: mpsc::UnboundedSender<Ended>,
+    /// What it said of jobs that it had under an earlier manager.
+    report: RefCell<Vec<Resumed>>,
 }
+
+/// Jobs that a worker may say it has from an earlier manager.
+const MOST_RESUMED: usize = 10_000;
 
 impl Handle {
     pub(crate) fn new(
@@ -54,9 +69,11 @@ impl Handle {
             jobs: RefCell::new(HashMap::new()),
             stage: watch::Sender::new(Stage::Unidentified),
             retiring: Cell::new(false),
+            dismissed: Cell::new(false),
             taken: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             ended,
+            report: RefCell::default(),
         })
     }
 
@@ -84,6 +101,7 @@ impl Handle {
         self.stage()
     }
 
+    /// Becomes known as the user's before anything is sent: nobody else identifies it.
     pub(crate) async fn identify(&self, identity: &Identity) -> Result<(), ipc::Error> {
         *self.user.borrow_mut() = Some(identity.user.clone());
         self.channel
@@ -96,37 +114,52 @@ impl Handle {
             .await
     }
 
-    /// Notes a job before it is sent, so that its end cannot overtake it.
-    pub(crate) fn note(&self, session: SessionId, waiter: Option<oneshot::Sender<Vec<u8>>>) {
+    /// Keeps a place for a job.
+    pub(crate) fn note(&self, session: SessionId, waiter: oneshot::Sender<Vec<u8>>) {
+        let waiter = Some(waiter);
+        self.insert(
+            session,
+            Job {
+                waiter,
+                begun: false,
+            },
+        );
+    }
+
+    /// The worker has the job: from now on its end is told by the worker, or by the worker's own end.
+    pub(crate) fn begin(&self, session: &SessionId) {
+        if let Some(job) = self.jobs.borrow_mut().get_mut(session) {
+            job.begun = true;
+        }
+    }
+
+    fn insert(&self, session: SessionId, job: Job) {
         self.taken.set(self.taken.get() + 1);
-        self.jobs.borrow_mut().insert(session, waiter);
+        self.jobs.borrow_mut().insert(session, job);
     }
 
     pub(crate) fn unnote(&self, session: &SessionId) {
         self.jobs.borrow_mut().remove(session);
     }
 
-    /// Takes in what the worker says until its channel ends. Returns how many jobs were lost.
+    /// Takes in what the worker says until its channel ends. Returns how many jobs were lost: those that it had, not
+    /// those that have a place in it.
     pub(crate) async fn listen(&self) -> usize {
         while let Ok((message, _)) = self.channel.recv::<FromWorker>().await {
             match message {
-                FromWorker::Identified => self.advance(Stage::Identified),
-                FromWorker::Failed { reason } => self.advance(Stage::Failed(reason)),
+                FromWorker::Identified => self.settle(Stage::Identified),
+                FromWorker::Failed { reason } => self.settle(Stage::Failed(reason)),
                 FromWorker::Done { session, content } => self.done(session, content),
-                // An answer to Report that came late; the job list is our own by now.
-                FromWorker::Running { .. } => {}
+                FromWorker::Running { pid, user, jobs } => self.hear_report(pid, user, jobs),
             }
         }
         self.retiring.set(true);
         if !matches!(self.stage(), Stage::Failed(_)) {
-            self.advance(Stage::Gone);
+            self.stage.send_replace(Stage::Gone);
         }
-        let lost: Vec<SessionId> = self
-            .jobs
-            .borrow_mut()
-            .drain()
-            .map(|(session, _)| session)
-            .collect();
+        let jobs = self.jobs.take();
+        let begun = jobs.into_iter().filter(|(_, job)| job.begun);
+        let lost: Vec<SessionId> = begun.map(|(session, _)| session).collect();
         for session in &lost {
             let _ = self.ended.send(Ended {
                 session: session.clone(),
@@ -136,15 +169,60 @@ impl Handle {
         lost.len()
     }
 
-    fn advance(&self, stage: Stage) {
-        self.stage.send_replace(stage);
+    /// A worker becomes its user, or fails to, once; what it says later of itself means nothing.
+    fn settle(&self, settled: Stage) {
+        self.stage.send_if_modified(|stage| {
+            let first = *stage == Stage::Unidentified;
+            if first {
+                *stage = settled;
+            }
+            first
+        });
+    }
+
+    /// What a worker says that an earlier manager had; the last part has no jobs.
+    fn hear_report(&self, pid: u32, user: Option<Username>, jobs: Vec<(SessionId, Vec<u8>)>) {
+        // Of our own workers we know better.
+        if self.stage() != Stage::Unidentified || !self.retiring.get() {
+            return;
+        }
+        let Some(user) = user.filter(|_| !jobs.is_empty()) else {
+            return self.settle(Stage::Identified);
+        };
+        self.pid.set(pid);
+        self.user.borrow_mut().get_or_insert(user.clone());
+        for (session, content) in jobs {
+            if self.jobs() < MOST_RESUMED && !self.has_job(&session) {
+                let waiter = None;
+                self.insert(
+                    session.clone(),
+                    Job {
+                        waiter,
+                        begun: true,
+                    },
+                );
+                self.report.borrow_mut().push(Resumed {
+                    session,
+                    user: user.clone(),
+                    worker_pid: pid,
+                    content,
+                });
+            }
+        }
+    }
+
+    /// What [`Self::listen`] has heard of an earlier manager's jobs.
+    pub(crate) fn take_report(&self) -> Vec<Resumed> {
+        self.report.take()
     }
 
     fn done(&self, session: SessionId, content: Vec<u8>) {
+        let mut jobs = self.jobs.borrow_mut();
         // A worker that ends a job which it never had is out of order, but harms only itself.
-        let Some(waiter) = self.jobs.borrow_mut().remove(&session) else {
+        if !jobs.get(&session).is_some_and(|job| job.begun) {
             return;
-        };
+        }
+        let waiter = jobs.remove(&session).and_then(|job| job.waiter);
         self.idle_since.set(Instant::now());
         if let Some(waiter) = waiter {
             // Nobody waits any more: the client of the manager went away.
@@ -154,28 +232,5 @@ impl Handle {
             session,
             content: Some(content),
         });
-    }
-
-    /// Asks a worker of an earlier manager who it is. Returns its jobs with their contents.
-    pub(crate) async fn resume(&self) -> Result<Vec<(SessionId, Vec<u8>)>, ipc::Error> {
-        self.channel.send(&ToWorker::Report, &[]).await?;
-        let mut all = Vec::new();
-        loop {
-            let (message, _) = self.channel.recv::<FromWorker>().await?;
-            // Jobs that ended while there was no manager come first; they are not in the report.
-            let FromWorker::Running { pid, user, jobs } = message else {
-                continue;
-            };
-            self.pid.set(pid);
-            *self.user.borrow_mut() = user;
-            if jobs.is_empty() {
-                self.advance(Stage::Identified);
-                return Ok(all);
-            }
-            for (session, content) in jobs {
-                self.note(session.clone(), None);
-                all.push((session, content));
-            }
-        }
     }
 }

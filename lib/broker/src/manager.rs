@@ -2,148 +2,44 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::ServiceSettings;
 use ipc::worker::{Identity, ToWorker};
 use ipc::{AsyncChannel, SessionId, Username};
-use service::journal::id;
+use service::journal::{Clean, id};
 use tokio::process::Child;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 use crate::child;
 use crate::handle::{Ended, Handle, Stage};
+use crate::limits::Limits;
+use crate::place::{Reserved, SubmitError};
 
-/// How many workers there may be, and for how long. Dovecot's `service { }` settings.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Jobs that one worker serves at once (`client_limit`).
-    pub client_limit: usize,
-    /// Workers, the pool included (`process_limit`).
-    pub process_limit: usize,
-    /// Unidentified workers kept ready (`process_min_avail`).
-    pub process_min_avail: usize,
-    /// Jobs after which a worker takes no more (`service_count`); 0: no such limit.
-    pub service_count: usize,
-    /// How long a worker without jobs stays (`idle_kill`).
-    pub idle_kill: Duration,
-}
+/// Longest time that a worker may take to become its user: making directories on a slow disk.
+const BECOMING: Duration = Duration::from_secs(45);
+/// Jobs that may wait for that, per user: who cannot be served must not fill the manager.
+const MOST_WAITING: usize = 64;
+/// Longest time that workers of an earlier manager may take to say what they do.
+const ADOPTION: Duration = Duration::from_secs(5);
+/// How long sessions may take to end when the service does. What remains ends by itself.
+const DRAIN: Duration = Duration::from_secs(15);
 
-impl Limits {
-    /// As the configuration has them; at least `ready` unidentified workers.
-    ///
-    /// Unless the administrator decides otherwise, a user's jobs share a worker, which stays: Dovecot's
-    /// defaults, one client per process, are no decision.
-    #[must_use]
-    pub fn of(settings: &ServiceSettings, ready: usize) -> Self {
-        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let (client_limit, service_count) = match settings.says_who_shares {
-            true => (
-                number(settings.client_limit).max(1),
-                number(settings.service_count),
-            ),
-            false => (usize::MAX, 0),
-        };
-        Self {
-            client_limit,
-            process_limit: number(settings.process_limit).max(1),
-            process_min_avail: number(settings.process_min_avail).max(ready),
-            service_count,
-            idle_kill: settings
-                .idle_kill
-                .map_or(NEVER, Duration::from_secs)
-                .min(NEVER),
-        }
-    }
-}
-
-/// `idle_kill` that means never.
-const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// A place for one job in a worker. Dropped unused, it is free again.
-pub struct Reserved {
-    handle: Rc<Handle>,
-    session: Option<SessionId>,
-    done: oneshot::Receiver<Vec<u8>>,
-}
-
-impl Reserved {
+/// A job that a worker of an earlier manager has.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The job.
+    pub session: SessionId,
+    /// Whose it is.
+    pub user: Username,
     /// The worker's process id.
-    #[must_use]
-    pub fn worker_pid(&self) -> u32 {
-        self.handle.pid.get()
-    }
-
-    /// Gives the job to the worker. The descriptors may be closed afterwards.
-    ///
-    /// # Errors
-    /// [`SubmitError::Ipc`]: the worker is gone, the job is nowhere.
-    pub async fn begin(
-        mut self,
-        content: Vec<u8>,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<Begun, SubmitError> {
-        let Some(session) = self.session.clone() else {
-            return Err(SubmitError::Crashed);
-        };
-        self.handle
-            .channel
-            .send(&ToWorker::Job { session, content }, fds)
-            .await?;
-        // From here on its end is told by the worker, or by the worker's own end.
-        self.session = None;
-        let (_, never) = oneshot::channel();
-        Ok(Begun {
-            done: std::mem::replace(&mut self.done, never),
-        })
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if let Some(session) = &self.session {
-            self.handle.unnote(session);
-        }
-    }
-}
-
-/// A job that a worker has. Dropped, it goes on.
-pub struct Begun {
-    done: oneshot::Receiver<Vec<u8>>,
-}
-
-impl Begun {
-    /// Waits for its end; what the worker says of it.
-    ///
-    /// # Errors
-    /// [`SubmitError::Crashed`]: nobody knows whether the job was done.
-    pub async fn done(self) -> Result<Vec<u8>, SubmitError> {
-        self.done.await.map_err(|_| SubmitError::Crashed)
-    }
-}
-
-/// Why a job found no worker.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// `process_limit` is reached and every worker is busy.
-    #[error("process_limit ({0}) reached")]
-    Limit(usize),
-    /// The worker could not become the user, or open its mail.
-    #[error("{0}")]
-    Worker(String),
-    /// The worker went away before it had the job, or with it.
-    #[error("the worker crashed")]
-    Crashed,
-    /// No worker could be started.
-    #[error("starting a worker failed: {0}")]
-    Spawn(std::io::Error),
-    /// A message did not go through.
-    #[error(transparent)]
-    Ipc(#[from] ipc::Error),
+    pub worker_pid: u32,
+    /// What it came with.
+    pub content: Vec<u8>,
 }
 
 /// Shared by all tasks of the manager process. Needs a `LocalSet` ([`service::Service::serve`]).
@@ -162,6 +58,14 @@ struct State {
     pool: Vec<Rc<Handle>>,
     /// Told whenever a worker has ended.
     fewer: Rc<Notify>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// No new workers, no new jobs.
+    Draining,
 }
 
 impl Manager {
@@ -175,6 +79,7 @@ impl Manager {
             users: HashMap::new(),
             pool: Vec::new(),
             fewer: Rc::default(),
+            phase: Phase::Serving,
         };
         (
             Self {
@@ -200,22 +105,43 @@ impl Manager {
         });
     }
 
-    /// Takes over a worker of an earlier manager. Returns its user and its jobs with their contents.
-    ///
-    /// # Errors
-    /// The worker is gone, or is none of ours.
-    pub async fn resume(
-        &self,
-        channel: OwnedFd,
-    ) -> Result<(Option<Username>, u32, Vec<(SessionId, Vec<u8>)>), SubmitError> {
-        let handle = Handle::new(AsyncChannel::new(channel)?, 0, self.ended.clone());
-        let jobs = handle.resume().await?;
-        let user = handle.user();
+    /// Takes over workers of an earlier manager; returns their jobs. One that does not answer in time keeps its jobs,
+    /// and nobody waits for it any longer.
+    pub async fn resume(&self, channels: Vec<OwnedFd>) -> Vec<Resumed> {
+        let mut asked = JoinSet::new();
+        for channel in channels {
+            let manager = self.clone();
+            asked.spawn_local(async move { manager.adopt(channel).await });
+        }
+        let mut jobs = Vec::new();
+        while let Some(found) = asked.join_next().await {
+            jobs.extend(found.unwrap_or_default());
+        }
+        jobs
+    }
+
+    async fn adopt(&self, channel: OwnedFd) -> Vec<Resumed> {
+        let Ok(channel) = AsyncChannel::new(channel) else {
+            return Vec::new();
+        };
+        let handle = Handle::new(channel, 0, self.ended.clone());
         // Its settings may be older than ours: it keeps its sessions and gets no new ones.
         handle.retiring.set(true);
         self.state.borrow_mut().all.push(Rc::clone(&handle));
         self.watch(Rc::clone(&handle), None);
-        Ok((user, handle.pid.get(), jobs))
+        let told = async {
+            // One that is gone is seen to be gone.
+            let _ = handle.channel.send(&ToWorker::Report, &[]).await;
+            handle.settled().await;
+        };
+        if timeout(ADOPTION, told).await.is_err() {
+            tracing::warn!(
+                message_id = id::WORKER_FAILED,
+                "{}: Warning: a worker of the manager before this one does not say what it does",
+                self.name
+            );
+        }
+        handle.take_report()
     }
 
     /// Finds the worker that will serve the user, and keeps a place in it for this job.
@@ -227,43 +153,71 @@ impl Manager {
         identity: &Identity,
         session: &SessionId,
     ) -> Result<Reserved, SubmitError> {
+        match self.reserve_once(identity, session).await {
+            // A worker may be killed while it waits for its user. Two in a row are no accident.
+            Err(error) if error.is_loss() => self.reserve_once(identity, session).await,
+            done => done,
+        }
+    }
+
+    async fn reserve_once(
+        &self,
+        identity: &Identity,
+        session: &SessionId,
+    ) -> Result<Reserved, SubmitError> {
         let (waiter, done) = oneshot::channel();
-        let handle = self.worker_for(identity, session, waiter).await?;
-        let reserved = Reserved {
-            handle,
-            session: Some(session.clone()),
-            done,
-        };
-        match reserved.handle.settled().await {
-            Stage::Identified => Ok(reserved),
-            Stage::Failed(reason) => Err(SubmitError::Worker(reason)),
-            Stage::Unidentified | Stage::Gone => Err(SubmitError::Crashed),
+        let handle = self.worker_for(identity, session, waiter)?;
+        let reserved = Reserved::new(handle, session.clone(), done);
+        let ready = self.become_ready(reserved.handle(), identity).await;
+        if ready.as_ref().is_err_and(SubmitError::is_loss) {
+            reserved.handle().retiring.set(true);
+        }
+        ready.map(|()| reserved)
+    }
+
+    async fn become_ready(&self, handle: &Handle, identity: &Identity) -> Result<(), SubmitError> {
+        self.identify(handle, identity).await?;
+        match timeout(BECOMING, handle.settled()).await {
+            Ok(Stage::Identified) => Ok(()),
+            Ok(Stage::Failed(reason)) => Err(SubmitError::Worker(reason)),
+            Ok(Stage::Unidentified | Stage::Gone) => Err(SubmitError::Crashed),
+            Err(_) => Err(SubmitError::Stuck),
         }
     }
 
     /// The user's worker, with the job noted in it.
-    async fn worker_for(
+    fn worker_for(
         &self,
         identity: &Identity,
         session: &SessionId,
         waiter: oneshot::Sender<Vec<u8>>,
     ) -> Result<Rc<Handle>, SubmitError> {
-        if let Some(handle) = self.state.borrow_mut().current(&identity.user) {
-            handle.note(session.clone(), Some(waiter));
-            return Ok(handle);
+        let current = self.state.borrow_mut().admit(&identity.user, session)?;
+        let handle = match current {
+            Some(handle) => handle,
+            None => {
+                let handle = self.unidentified()?;
+                let (user, worker) = (identity.user.clone(), Rc::clone(&handle));
+                self.state.borrow_mut().users.insert(user, worker);
+                handle
+            }
+        };
+        handle.note(session.clone(), waiter);
+        Ok(handle)
+    }
+
+    /// Tells a worker who its user is, if nobody has.
+    async fn identify(&self, handle: &Handle, identity: &Identity) -> Result<(), SubmitError> {
+        if handle.user().is_some() {
+            return Ok(());
         }
-        let handle = self.unidentified()?;
-        handle.note(session.clone(), Some(waiter));
-        self.state
-            .borrow_mut()
-            .users
-            .insert(identity.user.clone(), Rc::clone(&handle));
+        // A worker that waits for its user reads: this does not wait.
         handle.identify(identity).await?;
         // Only a worker with a user is worth keeping over our own restart.
         if let Err(error) = service::store::keep("worker", handle.channel.as_fd()) {
             tracing::warn!("{}: storing a worker's channel failed: {error}", self.name);
         }
-        Ok(handle)
+        Ok(())
     }
 
     /// An unidentified worker, from the pool or new.
@@ -283,7 +237,8 @@ impl Manager {
         loop {
             let missing = {
                 let state = self.state.borrow();
-                state.pool.len() < state.limits.process_min_avail
+                state.phase == Phase::Serving
+                    && state.pool.len() < state.limits.process_min_avail
                     && state.all.len() < state.limits.process_limit
             };
             if !missing {
@@ -367,29 +322,17 @@ impl Manager {
             culver_user = user.as_str(),
             "{name}: Error: worker {pid} of {user} crashed ({how}), {lost} sessions lost",
             name = self.name,
+            user = Clean(&user),
         );
     }
 
     /// Ends one job (`doveadm kick`). Returns whether there is such a job.
-    pub async fn kick(&self, session: &SessionId) -> bool {
-        let handle = self
-            .state
-            .borrow()
-            .all
-            .iter()
-            .find(|h| h.has_job(session))
-            .cloned();
+    pub fn kick(&self, session: &SessionId) -> bool {
+        let handle = self.state.borrow().with_job(session);
         let Some(handle) = handle else { return false };
-        handle
-            .channel
-            .send(
-                &ToWorker::Kick {
-                    session: session.clone(),
-                },
-                &[],
-            )
-            .await
-            .is_ok()
+        let session = session.clone();
+        tell(&handle, ToWorker::Kick { session });
+        true
     }
 
     fn end_idle(&self) {
@@ -397,13 +340,14 @@ impl Manager {
         let idle_kill = state.limits.idle_kill;
         let now = Instant::now();
         for handle in &state.all {
-            let pooled = handle.user().is_none() && !handle.retiring.get();
+            // In the pool, or busy with becoming somebody, or about to tell a new manager what it does.
+            let unsettled = handle.stage() == Stage::Unidentified;
             let patience = if handle.retiring.get() {
                 Duration::ZERO
             } else {
                 idle_kill
             };
-            if !pooled && handle.jobs() == 0 && now >= handle.idle_since.get() + patience {
+            if !unsettled && handle.jobs() == 0 && now >= handle.idle_since.get() + patience {
                 dismiss(handle);
             }
         }
@@ -435,15 +379,25 @@ impl Manager {
         )
     }
 
-    /// Tells every worker to end, and waits until they have.
+    /// Tells every worker to end, and waits until they have, or for long enough.
     pub async fn drain(&self) {
-        self.state.borrow_mut().limits.process_min_avail = 0;
-        let all = self.state.borrow().all.clone();
-        for handle in all {
-            handle.retiring.set(true);
-            // One that is gone already needs no word.
-            let _ = handle.channel.send(&ToWorker::Drain, &[]).await;
+        let all = {
+            let mut state = self.state.borrow_mut();
+            state.phase = Phase::Draining;
+            state.all.clone()
+        };
+        all.iter().for_each(dismiss);
+        if timeout(DRAIN, self.all_ended()).await.is_err() {
+            let (jobs, workers) = self.load();
+            tracing::warn!(
+                message_id = id::WORKER_FAILED,
+                "{}: Warning: {workers} workers with {jobs} jobs did not end in time and are left to themselves",
+                self.name
+            );
         }
+    }
+
+    async fn all_ended(&self) {
         let fewer = Rc::clone(&self.state.borrow().fewer);
         while !self.state.borrow().all.is_empty() {
             fewer.notified().await;
@@ -452,6 +406,34 @@ impl Manager {
 }
 
 impl State {
+    /// May the job begin, and does the user have a worker for it?
+    fn admit(
+        &mut self,
+        user: &Username,
+        session: &SessionId,
+    ) -> Result<Option<Rc<Handle>>, SubmitError> {
+        if self.phase == Phase::Draining {
+            return Err(SubmitError::Ending);
+        }
+        // What names two jobs ends, kicks and counts the wrong one.
+        if self.with_job(session).is_some() {
+            return Err(SubmitError::Duplicate);
+        }
+        let current = self.current(user);
+        let crowded = |handle: &Rc<Handle>| {
+            handle.stage() == Stage::Unidentified && handle.jobs() >= MOST_WAITING
+        };
+        match current {
+            Some(handle) if crowded(&handle) => Err(SubmitError::Crowded),
+            current => Ok(current),
+        }
+    }
+
+    fn with_job(&self, session: &SessionId) -> Option<Rc<Handle>> {
+        let has_it = |handle: &&Rc<Handle>| handle.has_job(session);
+        self.all.iter().find(has_it).cloned()
+    }
+
     /// The worker that takes this user's next job, if there is one with room.
     fn current(&mut self, user: &Username) -> Option<Rc<Handle>> {
         let handle = self.users.get(user)?;
@@ -477,12 +459,19 @@ impl State {
     }
 }
 
-/// A worker without jobs ends; it gets none any more.
+/// A worker ends, at once where it has no jobs; it gets none any more.
 fn dismiss(handle: &Rc<Handle>) {
     handle.retiring.set(true);
+    if !handle.dismissed.replace(true) {
+        tell(handle, ToWorker::Drain);
+    }
+}
+
+/// Sends a word that nobody waits for: a worker that does not read must not hold up whoever has something to say.
+fn tell(handle: &Rc<Handle>, word: ToWorker) {
     let handle = Rc::clone(handle);
     tokio::task::spawn_local(async move {
         // One that is gone already needs no word.
-        let _ = handle.channel.send(&ToWorker::Drain, &[]).await;
+        let _ = handle.channel.send(&word, &[]).await;
     });
 }

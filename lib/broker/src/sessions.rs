@@ -9,13 +9,14 @@ mod record;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{PerConnection, Snapshot};
 use ipc::auth_master::{self, MailUser};
 use ipc::facts::{Facts, Protocol};
 use ipc::handoff::{Refusal, Reply, Request};
-use ipc::worker::ClientSession;
+use ipc::worker::{ClientSession, Identity};
 use ipc::{AsyncChannel, AsyncListener, Client, Token, VERSION, anvil};
 use serde::Deserialize;
 use service::journal::id;
@@ -23,17 +24,25 @@ use service::{Control, Rights, Service, Signal, Started};
 use sys::inherited::Inherited;
 use sys::peer::{self, Peer};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use self::descriptor::is_what_it_seems;
 use crate::census::Census;
 use crate::gate::Gate;
 use crate::handle::Ended;
-use crate::{IdentitySettings, Limits, Manager, identify};
+use crate::{IdentitySettings, Limits, Manager, SubmitError, identify};
 
 /// Where managers reach auth.
 const AUTH_SOCKET: &str = "/run/culver/auth/master";
 /// Unidentified workers that are ready in any case: a login should not wait for a new process.
 const SPARE: usize = 2;
+/// Hand-offs of one login process that are under way at once; more wait in its channel.
+const MOST_PENDING: usize = 4096;
+/// Longest time that auth may take to redeem a token: the token's own.
+const AUTH_PATIENCE: Duration = Duration::from_secs(30);
+/// How long hand-offs that are under way may take when the service ends.
+const GATE_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the status line is brought up to date, and anvil found again after its restart.
 const STATUS_PERIOD: Duration = Duration::from_secs(2);
 
@@ -130,26 +139,19 @@ impl Sessions {
 
     /// Takes over workers of an earlier manager, with their sessions.
     async fn resume(&self, stored: Vec<Inherited>) {
-        for Inherited { name, fd } in stored {
-            if name != "worker" {
-                continue;
-            }
-            // One that served nobody, or has gone meanwhile, leaves nothing to resume.
-            let Ok((Some(user), worker_pid, jobs)) = self.manager.resume(fd).await else {
+        let workers = stored.into_iter().filter(|stored| stored.name == "worker");
+        let workers = workers.map(|stored| stored.fd).collect();
+        for job in self.manager.resume(workers).await {
+            let Ok(client) = ClientSession::decode(&job.content) else {
                 continue;
             };
-            for (session, content) in jobs {
-                let Ok(client) = ClientSession::decode(&content) else {
-                    continue;
-                };
-                self.census.resume(anvil::Session {
-                    session,
-                    user: user.clone(),
-                    protocol: self.spec.protocol,
-                    remote: client.facts.remote.ip(),
-                    worker_pid,
-                });
-            }
+            self.census.resume(anvil::Session {
+                session: job.session,
+                user: job.user,
+                protocol: self.spec.protocol,
+                remote: client.facts.remote.ip(),
+                worker_pid: job.worker_pid,
+            });
         }
         self.census.connect().await;
     }
@@ -158,10 +160,12 @@ impl Sessions {
         self: Rc<Self>,
         listener: AsyncListener,
         mut control: Control,
-        mut ended: UnboundedReceiver<Ended>,
+        ended: UnboundedReceiver<Ended>,
         mut unasked: UnboundedReceiver<anvil::Reply>,
     ) -> anyhow::Result<()> {
         control.ready();
+        // Beside this loop: it waits for nobody but the kernel and systemd.
+        tokio::task::spawn_local(Rc::clone(&self).count(ended));
         let mut ticks = tokio::time::interval(STATUS_PERIOD);
         loop {
             tokio::select! {
@@ -172,26 +176,35 @@ impl Sessions {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ended) = ended.recv() => self.census.leave(&ended.session).await,
                 Some(reply) = unasked.recv() => if let anvil::Reply::EndSession { session } = reply {
-                    self.manager.kick(&session).await;
+                    self.manager.kick(&session);
                 },
                 signal = control.next() => match signal {
                     Signal::Reload => control.reloaded(&self.reload()),
                     Signal::Drain => break,
                 },
                 _ = ticks.tick() => {
-                    // An anvil that was restarted forgets, after 10 s, who does not come back.
-                    self.census.connect().await;
                     let (sessions, workers) = self.manager.load();
                     control.status(&format!("{sessions} sessions in {workers} workers"));
                 }
             }
         }
         drop(listener);
-        self.gate.close().await;
+        // A client that cannot be placed so soon is told so by the end of this process.
+        let _ = timeout(GATE_PATIENCE, self.gate.close()).await;
         self.manager.drain().await;
         Ok(())
+    }
+
+    /// Tells anvil who has left, and finds it again after its restart: it forgets, after 10 s, who does not come back.
+    async fn count(self: Rc<Self>, mut ended: UnboundedReceiver<Ended>) {
+        let mut ticks = tokio::time::interval(STATUS_PERIOD);
+        loop {
+            tokio::select! {
+                Some(ended) = ended.recv() => self.census.leave(&ended.session).await,
+                _ = ticks.tick() => self.census.connect().await,
+            }
+        }
     }
 
     fn reload(&self) -> anyhow::Result<()> {
@@ -229,7 +242,11 @@ impl Sessions {
             {
                 return;
             }
+            let places = Arc::new(Semaphore::new(MOST_PENDING));
             loop {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
                 let received = tokio::select! {
                     // What is not read here, the login process offers to the next manager.
                     () = self.gate.closed() => return,
@@ -251,6 +268,7 @@ impl Sessions {
                             facts,
                             session: (tag, unread),
                             peer,
+                            _place: place,
                         };
                         if !Rc::clone(&self).take(Rc::clone(&channel), handoff, token, fds) {
                             return self
@@ -307,38 +325,59 @@ impl Sessions {
         let settings = settings.map_err(|error| self.misconfigured(&handoff, &user, &error))?;
         let identity = identify(&user, &settings.identity)
             .map_err(|error| self.misconfigured(&handoff, &user, &error))?;
+        let limit = settings.mail_max_userip_connections;
+        match self.begin(&handoff, &identity, limit, &client).await {
+            // The user's worker ended at this very moment; the client has seen nothing of it.
+            Err(Unplaced::Worker(error)) if error.is_loss() => {
+                self.begin(&handoff, &identity, limit, &client).await
+            }
+            done => done,
+        }
+        .map_err(|unplaced| match unplaced {
+            Unplaced::Limit => {
+                self.log_limit(&handoff, &user, limit);
+                Refusal::TooManyConnections
+            }
+            Unplaced::Worker(error) => self.no_worker(&handoff, &user, &error),
+        })
+    }
+
+    /// Gives the client to the user's worker; its process id.
+    async fn begin(
+        &self,
+        handoff: &Handoff,
+        identity: &Identity,
+        limit: u32,
+        client: &OwnedFd,
+    ) -> Result<u32, Unplaced> {
+        let facts = &handoff.facts;
         let session = &facts.session;
-        let reserved = self.manager.reserve(&identity, session).await;
-        let reserved = reserved.map_err(|error| self.no_worker(&handoff, &user, &error))?;
+        let reserved = self.manager.reserve(identity, session).await?;
         let worker_pid = reserved.worker_pid();
         let counted = anvil::Session {
             session: session.clone(),
-            user: user.name.clone(),
+            user: identity.user.clone(),
             protocol: self.spec.protocol,
             remote: facts.remote.ip(),
             worker_pid,
         };
-        if !self
-            .census
-            .enter(counted, settings.mail_max_userip_connections)
-            .await
-        {
-            self.log_limit(&handoff, &user, settings.mail_max_userip_connections);
-            return Err(Refusal::TooManyConnections);
+        if !self.census.enter(counted, limit).await {
+            return Err(Unplaced::Limit);
         }
         let (tag, unread) = handoff.session.clone();
-        let content = ClientSession {
+        let job = ClientSession {
             facts: facts.clone(),
             tag,
             unread,
-        }
-        .encode();
-        let content = content.map_err(|error| self.no_worker(&handoff, &user, &error.into()))?;
-        if let Err(error) = reserved.begin(content, &[client.as_fd()]).await {
+        };
+        let begun = match job.encode() {
+            Ok(content) => reserved.begin(content, &[client.as_fd()]).await.map(|_| ()),
+            Err(error) => Err(error.into()),
+        };
+        if begun.is_err() {
             self.census.leave(session).await;
-            return Err(self.no_worker(&handoff, &user, &error));
         }
-        Ok(worker_pid)
+        Ok(begun.map(|()| worker_pid)?)
     }
 
     /// Asks auth whose token it is.
@@ -358,18 +397,30 @@ impl Sessions {
             facts: handoff.facts.clone(),
             login_pid: handoff.peer.pid,
         };
-        match self.auth.call(ask, &[]).await {
-            Ok(auth_master::Reply::User { user, .. }) => Ok(user),
-            Ok(auth_master::Reply::Refused { why, .. }) => Err(self.not_redeemed(handoff, why)),
-            Ok(_) => {
-                self.log_refused(handoff, "auth gave an answer of another kind");
-                Err(Refusal::Unavailable)
-            }
-            Err(error) => {
-                self.log_refused(handoff, &format!("auth: {error}"));
-                Err(Refusal::Unavailable)
-            }
+        let unavailable = |what: &str| {
+            self.log_refused(handoff, what);
+            Err(Refusal::Unavailable)
+        };
+        match timeout(AUTH_PATIENCE, self.auth.call(ask, &[])).await {
+            Ok(Ok(auth_master::Reply::User { user, .. })) => Ok(user),
+            Ok(Ok(auth_master::Reply::Refused { why, .. })) => Err(self.not_redeemed(handoff, why)),
+            Ok(Ok(_)) => unavailable("auth gave an answer of another kind"),
+            Ok(Err(error)) => unavailable(&format!("auth: {error}")),
+            Err(_) => unavailable("auth does not answer"),
         }
+    }
+}
+
+/// Why a client was not placed.
+enum Unplaced {
+    /// `mail_max_userip_connections`.
+    Limit,
+    Worker(SubmitError),
+}
+
+impl From<SubmitError> for Unplaced {
+    fn from(error: SubmitError) -> Self {
+        Self::Worker(error)
     }
 }
 
@@ -380,4 +431,6 @@ struct Handoff {
     /// Tag and unread input.
     session: (String, Vec<u8>),
     peer: Peer,
+    /// One of [`MOST_PENDING`].
+    _place: OwnedSemaphorePermit,
 }

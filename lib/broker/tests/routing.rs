@@ -2,7 +2,11 @@
 //!
 //! No test harness: this program is its own worker, as `imap` is. Needs root, to become other users.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is a panic"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -39,8 +43,12 @@ fn main() -> ExitCode {
         a_user_that_cannot_be_served_is_told().await;
         the_limit_is_kept_and_idle_workers_make_room().await;
         a_drain_ends_everything().await;
+        a_killed_worker_in_the_pool_costs_no_job().await;
+        a_name_is_one_jobs_name().await;
+        a_worker_that_stands_still_holds_up_nobody_else().await;
+        a_new_manager_does_not_wait_for_those_who_say_nothing().await;
     });
-    println!("6 passed, 0 failed");
+    println!("10 passed, 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -233,10 +241,7 @@ async fn a_crash_ends_its_own_user_only() {
     };
     assert!(lost.content.is_none());
     assert_ne!(ask(&manager, &ann, "spy").await.0, pid);
-    assert!(
-        manager.kick(&waiting.session).await,
-        "bob's session goes on"
-    );
+    assert!(manager.kick(&waiting.session), "bob's session goes on");
     assert_eq!(waiting.begun.done().await.unwrap(), b"Some(Kicked)");
     manager.drain().await;
 }
@@ -249,11 +254,12 @@ async fn a_kick_ends_one_session() {
         begin(&manager, &ann, "wait").await.unwrap(),
         begin(&manager, &ann, "wait").await.unwrap(),
     );
-    assert!(manager.kick(&one.session).await);
+    assert!(manager.kick(&one.session));
     assert_eq!(one.begun.done().await.unwrap(), b"Some(Kicked)");
     assert_eq!(manager.load().0, 1);
-    assert!(!manager.kick(&SessionId::random().unwrap()).await);
-    assert!(manager.kick(&two.session).await);
+    assert!(!manager.kick(&SessionId::random().unwrap()));
+    assert!(manager.kick(&two.session));
+    assert_eq!(two.begun.done().await.unwrap(), b"Some(Kicked)");
     let mut rest = String::new();
     let mut client = two.client;
     client.read_to_string(&mut rest).unwrap();
@@ -310,4 +316,134 @@ async fn a_drain_ends_everything() {
     manager.drain().await;
     assert_eq!(waiting.begun.done().await.unwrap(), b"Some(Drain)");
     assert_eq!(manager.load(), (0, 0));
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Stops a worker, as its user may do. Given back on drop, so that a failed test leaves none behind.
+struct Stopped(u32);
+
+impl Stopped {
+    fn new(pid: u32) -> Self {
+        signal(pid, rustix::process::Signal::STOP);
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal(self.0, rustix::process::Signal::CONT);
+    }
+}
+
+async fn a_killed_worker_in_the_pool_costs_no_job() {
+    let _scratch = Scratch::new();
+    let (manager, mut ended) = Manager::new("routing", limits(10));
+    manager.run();
+    let ann = identity("ann", 5001);
+    for child in children() {
+        signal(child, rustix::process::Signal::KILL);
+    }
+    // Dead, and the manager does not know yet.
+    assert_eq!(ask(&manager, &ann, "spy").await.1, "false");
+    manager.drain().await;
+    let mut ends = 0;
+    while ended.try_recv().is_ok() {
+        ends += 1;
+    }
+    assert_eq!(ends, 1, "a place in the dead worker is no job that ended");
+}
+
+/// Our own child processes.
+fn children() -> Vec<u32> {
+    let path = format!("/proc/self/task/{}/children", std::process::id());
+    let children = std::fs::read_to_string(path).unwrap();
+    let numbers = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    numbers.collect()
+}
+
+async fn a_name_is_one_jobs_name() {
+    let _scratch = Scratch::new();
+    let (manager, _ended) = Manager::new("routing", limits(10));
+    let one = begin(&manager, &identity("ann", 5001), "wait")
+        .await
+        .unwrap();
+    for user in ["ann", "bob"] {
+        let again = manager.reserve(&identity(user, 5002), &one.session).await;
+        assert!(matches!(again, Err(SubmitError::Duplicate)), "{user}");
+    }
+    manager.drain().await;
+    let late = manager
+        .reserve(&identity("ann", 5001), &SessionId::random().unwrap())
+        .await;
+    assert!(matches!(late, Err(SubmitError::Ending)));
+}
+
+async fn a_worker_that_stands_still_holds_up_nobody_else() {
+    let _scratch = Scratch::new();
+    let (manager, _ended) = Manager::new("routing", limits(10));
+    let (ann, bob) = (identity("ann", 5001), identity("bob", 5002));
+    let still = begin(&manager, &ann, "wait").await.unwrap();
+    let stopped = Stopped::new(still.worker_pid);
+    // More than its channel holds, and a word on top of it.
+    let (_client, theirs) = UnixStream::pair().unwrap();
+    let stuck = loop {
+        let session = SessionId::random().unwrap();
+        let place = manager.reserve(&ann, &session).await.unwrap();
+        let fds = [theirs.as_fd()];
+        let begun = place.begin(vec![0; 60_000], &fds);
+        match tokio::time::timeout(Duration::from_millis(200), begun).await {
+            Ok(begun) => drop(begun.unwrap()),
+            Err(_) => break still,
+        }
+    };
+    assert!(manager.kick(&stuck.session));
+    assert_eq!(ask(&manager, &bob, "spy").await.1, "false");
+    drop(stopped);
+    assert_eq!(stuck.begun.done().await.unwrap(), b"Some(Kicked)");
+    drop((_client, theirs));
+    manager.drain().await;
+}
+
+async fn a_new_manager_does_not_wait_for_those_who_say_nothing() {
+    let _scratch = Scratch::new();
+    let (ours, theirs) = sys::seqpacket::pair().unwrap();
+    let (silent, _silent_worker) = sys::seqpacket::pair().unwrap();
+    let (gone, _) = sys::seqpacket::pair().unwrap();
+    let session = SessionId::random().unwrap();
+    let job = session.clone();
+    let worker = std::thread::spawn(move || report(&ipc::Channel::new(theirs), job));
+    let (manager, mut ended) = Manager::new("routing", limits(10));
+    let begun = std::time::Instant::now();
+    let resumed = manager.resume(vec![silent, gone, ours]).await;
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(resumed.len(), 1);
+    assert_eq!(
+        (resumed[0].session.clone(), resumed[0].user.as_str()),
+        (session.clone(), "ann")
+    );
+    assert_eq!(manager.load(), (1, 2));
+    assert!(manager.kick(&session));
+    assert_eq!(ended.recv().await.unwrap().session, session);
+    worker.join().unwrap();
+}
+
+/// A worker of an earlier manager: tells what it has, and ends it when it is kicked.
+fn report(channel: &ipc::Channel, session: SessionId) {
+    use ipc::worker::{FromWorker, ToWorker};
+    assert!(matches!(channel.recv().unwrap().0, ToWorker::Report));
+    for jobs in [vec![(session.clone(), Vec::new())], Vec::new()] {
+        let user = Some(Username::try_from("ann".to_owned()).unwrap());
+        let pid = std::process::id();
+        let running = FromWorker::Running { pid, user, jobs };
+        channel.send(&running, &[]).unwrap();
+    }
+    assert!(matches!(channel.recv().unwrap().0, ToWorker::Kick { .. }));
+    let content = Vec::new();
+    channel
+        .send(&FromWorker::Done { session, content }, &[])
+        .unwrap();
 }

@@ -56,6 +56,11 @@ impl AsyncChannel {
         }
     }
 
+    /// Ends the connection for everybody who has it, in this process and at the other end.
+    pub fn shut_down(&self) {
+        seqpacket::shut_down(self.as_fd());
+    }
+
     /// Who is at the other end, as the kernel saw it connect.
     ///
     /// # Errors

@@ -124,6 +124,20 @@ impl<Q: Serialize + Send + Sync + 'static, R: Reply> Client<Q, R> {
         self.connection().await.map(|_| ())
     }
 
+    /// Gives the connection up, if there is one: who waits for a reply gets [`Error::Closed`], and whoever is next makes
+    /// another.
+    pub fn disconnect(&self) {
+        let channel = {
+            let mut state = self.shared.state();
+            state.waiting.clear();
+            state.channel.take()
+        };
+        if let Some(channel) = channel {
+            // Its reader sees the end.
+            channel.shut_down();
+        }
+    }
+
     async fn connection(&self) -> Result<Arc<AsyncChannel>, Error> {
         let _turn = self.shared.connecting.lock().await;
         if let Some(channel) = &self.shared.state().channel {

@@ -147,6 +147,12 @@ pub fn stream_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
+/// Ends a connection in both directions, whoever else has a descriptor of it.
+pub fn shut_down(socket: BorrowedFd<'_>) {
+    // One that is not connected any more is what was wanted.
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+}
+
 /// Makes reads and writes on `fd` return `EAGAIN` instead of waiting.
 ///
 /// # Errors

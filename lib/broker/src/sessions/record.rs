@@ -3,7 +3,7 @@
 use ipc::SessionId;
 use ipc::auth_master::{self, MailUser};
 use ipc::handoff::Refusal;
-use service::journal::id;
+use service::journal::{Clean, id};
 use sys::peer::Peer;
 
 use super::{Handoff, Sessions};
@@ -81,9 +81,10 @@ impl Sessions {
             message_id = event,
             culver_user = user.name.as_str(),
             culver_session = session.as_str(),
-            "{}({})<{session}>: Error: {error}",
+            "{}({})<{session}>: Error: {}",
             self.name,
-            user.name
+            Clean(user.name.as_str()),
+            Clean(&error.to_string())
         );
     }
 
@@ -96,7 +97,7 @@ impl Sessions {
             "{}({})<{}>: Maximum number of connections from user+IP exceeded \
              (mail_max_userip_connections={limit}), rip={}",
             self.name,
-            user.name,
+            Clean(user.name.as_str()),
             handoff.facts.session,
             handoff.facts.remote.ip()
         );
