@@ -3,28 +3,28 @@
 //! Identity comes from auth alone. What login says of a client is compared with what the kernel
 //! says of the descriptor, and with what auth was told.
 
+mod callers;
 mod descriptor;
 mod record;
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use config::{PerConnection, Snapshot};
 use ipc::auth_master::{self, MailUser};
 use ipc::facts::{Facts, Protocol};
-use ipc::handoff::{Refusal, Reply, Request};
+use ipc::handoff::Refusal;
 use ipc::worker::{ClientSession, Identity};
-use ipc::{AsyncChannel, AsyncListener, Client, Token, VERSION, anvil};
+use ipc::{AsyncListener, Client, Token, VERSION, anvil};
 use serde::Deserialize;
 use service::journal::id;
 use service::{Control, Rights, Service, Signal, Started};
 use sys::inherited::Inherited;
 use sys::peer::{self, Peer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use self::descriptor::is_what_it_seems;
@@ -37,8 +37,6 @@ use crate::{IdentitySettings, Limits, Manager, SubmitError, identify};
 const AUTH_SOCKET: &str = "/run/culver/auth/master";
 /// Unidentified workers that are ready in any case: a login should not wait for a new process.
 const SPARE: usize = 2;
-/// Hand-offs of one login process that are under way at once; more wait in its channel.
-const MOST_PENDING: usize = 4096;
 /// Longest time that auth may take to redeem a token: the token's own.
 const AUTH_PATIENCE: Duration = Duration::from_secs(30);
 /// How long hand-offs that are under way may take when the service ends.
@@ -216,96 +214,6 @@ impl Sessions {
         )?;
         self.manager.reload(limits);
         Ok(())
-    }
-
-    /// Serves one login process, if it is one.
-    fn greet(self: Rc<Self>, channel: AsyncChannel) {
-        let expected = self.settings.snapshot().peer_uid(self.spec.login_user);
-        let peer = match channel.peer() {
-            Ok(peer) if Some(peer.uid) == expected => peer,
-            Ok(peer) => return self.refuse_peer(peer, "is no login process"),
-            // It has gone already.
-            Err(_) => return,
-        };
-        tokio::task::spawn_local(async move {
-            let channel = Rc::new(channel);
-            match channel.recv::<Request>().await {
-                Ok((Request::Hello { version }, _))
-                    if ipc::Error::check_version(version).is_ok() => {}
-                Err(ipc::Error::Closed) => return,
-                _ => return self.refuse_peer(peer, "did not begin with a greeting of our version"),
-            }
-            if channel
-                .send(&Reply::Hello { version: VERSION }, &[])
-                .await
-                .is_err()
-            {
-                return;
-            }
-            let places = Arc::new(Semaphore::new(MOST_PENDING));
-            loop {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                    return;
-                };
-                let received = tokio::select! {
-                    // What is not read here, the login process offers to the next manager.
-                    () = self.gate.closed() => return,
-                    received = channel.recv::<Request>() => received,
-                };
-                match received {
-                    Ok((
-                        Request::Handoff {
-                            id,
-                            token,
-                            facts,
-                            tag,
-                            unread,
-                        },
-                        fds,
-                    )) => {
-                        let handoff = Handoff {
-                            id,
-                            facts,
-                            session: (tag, unread),
-                            peer,
-                            _place: place,
-                        };
-                        if !Rc::clone(&self).take(Rc::clone(&channel), handoff, token, fds) {
-                            return self
-                                .refuse_peer(peer, "sent a hand-off without one descriptor");
-                        }
-                    }
-                    Err(ipc::Error::Closed) => return,
-                    Ok(_) => return self.refuse_peer(peer, "broke the protocol"),
-                    Err(error) => return self.refuse_peer(peer, &error.to_string()),
-                }
-            }
-        });
-    }
-
-    /// Begins to serve a hand-off. False: that was none.
-    fn take(
-        self: Rc<Self>,
-        channel: Rc<AsyncChannel>,
-        handoff: Handoff,
-        token: Token,
-        mut fds: Vec<OwnedFd>,
-    ) -> bool {
-        let (Some(client), true) = (fds.pop(), fds.is_empty()) else {
-            return false;
-        };
-        let inside = self.gate.enter();
-        tokio::task::spawn_local(async move {
-            let id = handoff.id;
-            let reply = match self.place(handoff, token, client).await {
-                Ok(worker_pid) => Reply::Accepted { id, worker_pid },
-                Err(why) => Reply::Refused { id, why },
-            };
-            // A login process that has gone needs no answer.
-            let _ = channel.send(&reply, &[]).await;
-            drop(inside);
-        });
-        true
     }
 
     /// The whole way of one client to its worker.
