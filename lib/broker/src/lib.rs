@@ -12,16 +12,16 @@
 //!
 //! *Invariant:* a worker has its user's identity, and nothing more, before it reads a client's byte.
 
+mod census;
 mod child;
 mod gate;
 mod handle;
 mod identity;
 mod limits;
-mod census;
 mod manager;
 mod place;
-mod sessions;
 mod seccomp;
+mod sessions;
 mod stop;
 mod threads;
 
