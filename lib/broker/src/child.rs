@@ -4,14 +4,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
+use sys::fs::dotlock::BOOT_ID_VARIABLE;
 use sys::seqpacket;
 use tokio::process::{Child, Command};
 
 /// The argument by which a binary knows that it is a worker.
 pub(crate) const WORKER_ARGUMENT: &str = "worker";
 
-/// Environment that a worker may see: what decides paths of tests, and the time zone.
-const ENVIRONMENT: [&str; 2] = ["CULVER_CONFIG_DIR", "TZ"];
+/// Environment that a worker may see: what decides paths of tests, the time zone, and what locks say of this boot.
+const ENVIRONMENT: [&str; 3] = ["CULVER_CONFIG_DIR", "TZ", BOOT_ID_VARIABLE];
 
 /// Starts an unidentified worker. Returns it with our end of its channel.
 ///

@@ -16,7 +16,8 @@ use ipc::worker::{FromWorker, Identity, ToWorker};
 use ipc::{Channel, SessionId};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use service::journal::{self, id};
-use sys::{confine, privileges};
+use sys::confine::{self, Access};
+use sys::privileges;
 
 use crate::child::WORKER_ARGUMENT;
 use crate::seccomp;
@@ -181,13 +182,21 @@ fn become_user(identity: &Identity) -> std::io::Result<()> {
 /// Files that any mail program reads: the time zone.
 const READABLE: [&str; 2] = ["/etc/localtime", "/usr/share/zoneinfo"];
 
+/// What the kernel says of processes of this user, for locks that name their owner (`ProtectProc=invisible` in the
+/// unit hides the others). No lists: a lock names a process.
+const LOCK_OWNERS: &str = "/proc";
+
 fn restrict(directories: &[PathBuf]) -> std::io::Result<()> {
-    let writable: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
-    // A process's own facts, for locks that name their owner.
-    let own = [Path::new("/proc")];
-    let readable: Vec<&Path> = READABLE.iter().map(Path::new).chain(own).collect();
-    confine::restrict_files(&readable, &writable)?;
-    if let Some(home) = writable.first().filter(|home| home.is_dir()) {
+    let readable = READABLE.iter().map(|path| (Path::new(path), Access::Read));
+    let mut granted: Vec<_> = readable.collect();
+    granted.push((Path::new(LOCK_OWNERS), Access::Look));
+    granted.extend(
+        directories
+            .iter()
+            .map(|path| (path.as_path(), Access::Write)),
+    );
+    confine::restrict_files(&granted)?;
+    if let Some(home) = directories.first().filter(|home| home.is_dir()) {
         std::env::set_current_dir(home)?;
     }
     seccomp::allow_only_mail()

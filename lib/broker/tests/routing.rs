@@ -87,6 +87,9 @@ impl Serve for Commands {
                 "{:?}",
                 std::net::TcpStream::connect("127.0.0.1:1").map_err(|e| e.kind())
             ),
+            b"list" => format!("{:?}", std::fs::read_dir("/proc").is_ok()),
+            b"connect" => format!("{:?}", UnixStream::connect("/").map_err(|e| e.kind())),
+            b"limit" => limit_parent(),
             b"crash" => std::process::abort(),
             b"panic" => panic!("as asked"),
             b"wait" => wait(&work.stop),
@@ -95,6 +98,17 @@ impl Serve for Commands {
         let _ = client.write_all(answer.as_bytes());
         answer.into_bytes()
     }
+}
+
+/// Another process of the same user may be another user's worker; the parent stands for it.
+fn limit_parent() -> String {
+    let none = rustix::process::Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let parent = rustix::process::getppid();
+    let limited = rustix::process::prlimit(parent, rustix::process::Resource::Core, none);
+    format!("{limited:?}")
 }
 
 fn wait(stop: &Stop) -> String {
@@ -205,14 +219,24 @@ async fn sessions_of_a_user_share_a_confined_worker() {
     }
     assert_eq!(line(&status, "NoNewPrivs:"), ["1"]);
     assert_eq!(line(&status, "Seccomp:"), ["2"]);
-    for forbidden in ["spy", "run"] {
+    for forbidden in ["spy", "run", "list"] {
         assert_eq!(
             ask(&manager, &ann, forbidden).await,
             (pid, "false".to_owned()),
             "{forbidden}"
         );
     }
-    assert_eq!(ask(&manager, &ann, "call").await.1, "Err(PermissionDenied)");
+    for forbidden in ["call", "connect"] {
+        assert_eq!(
+            ask(&manager, &ann, forbidden).await.1,
+            "Err(PermissionDenied)"
+        );
+    }
+    // `EPERM` from the filter; the kernel would say the same of a parent that is root.
+    assert!(
+        ask(&manager, &ann, "limit").await.1.starts_with("Err"),
+        "limits of another process"
+    );
     assert_ne!(ask(&manager, &bob, "status").await.0, pid);
     manager.drain().await;
 }

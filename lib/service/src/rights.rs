@@ -29,7 +29,11 @@ pub(crate) fn confine(rights: &Rights<'_>) -> Result<(), Error> {
     match rights {
         Rights::Read(directories) => {
             privileges::check_no_capabilities().map_err(failed)?;
-            confine::restrict_files(directories, &[]).map_err(failed)
+            let granted: Vec<_> = directories
+                .iter()
+                .map(|directory| (*directory, confine::Access::Read))
+                .collect();
+            confine::restrict_files(&granted).map_err(failed)
         }
         Rights::Files => privileges::check_no_capabilities().map_err(failed),
         Rights::Manager => privileges::check_only_manager_capabilities().map_err(failed),

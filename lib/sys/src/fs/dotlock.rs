@@ -265,8 +265,25 @@ fn incarnation(pid: &str) -> Option<String> {
         .get(stat.rfind(')')? + 1..)?
         .split_ascii_whitespace()
         .nth(19)?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{start}:{}", boot.trim()))
+    Some(format!("{start}:{}", boot_id()?))
+}
+
+/// Set by units that hide the rest of /proc (`ProcSubset=pid`): systemd's `%b`.
+pub const BOOT_ID_VARIABLE: &str = "CULVER_BOOT_ID";
+
+/// The kernel's name for this boot, 32 hexadecimal digits.
+fn boot_id() -> Option<&'static str> {
+    static ID: OnceLock<Option<String>> = OnceLock::new();
+    let told = || std::env::var(BOOT_ID_VARIABLE).ok();
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let id = ID.get_or_init(|| told().and_then(plain).or_else(|| read().and_then(plain)));
+    id.as_deref()
+}
+
+/// With and without dashes it is the same; anything else is none.
+fn plain(id: String) -> Option<String> {
+    let digits: String = id.trim().chars().filter(|digit| *digit != '-').collect();
+    (digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
 }
 
 /// This host's name, as Dovecot writes it into locks and Maildir names.
@@ -455,6 +472,16 @@ mod tests {
         let owner = Owner::parse(b"12:vm\x0034:boot").unwrap();
         assert_eq!((owner.pid, owner.host), (12, &b"vm"[..]));
         assert_eq!(owner.incarnation, Some(&b"34:boot"[..]));
+    }
+
+    #[test]
+    fn a_boot_has_one_name() {
+        let dashed = "0f6d3a52-8a5e-4f0b-9c1d-2e3f4a5b6c7d\n".to_owned();
+        let bare = "0f6d3a528a5e4f0b9c1d2e3f4a5b6c7d".to_owned();
+        assert_eq!(plain(dashed), Some(bare.clone()));
+        assert_eq!(plain(bare.clone()), Some(bare));
+        assert_eq!(plain("%b".to_owned()), None);
+        assert!(own_incarnation().is_some());
     }
 
     #[test]
