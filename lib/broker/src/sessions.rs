@@ -15,7 +15,7 @@ use std::time::Duration;
 use config::{PerConnection, Snapshot};
 use ipc::auth_master::{self, MailUser};
 use ipc::facts::{Facts, Protocol};
-use ipc::handoff::Refusal;
+use ipc::handoff::{MAX_UNREAD, Refusal};
 use ipc::worker::{ClientSession, Identity};
 use ipc::{AsyncListener, Client, Token, VERSION, anvil};
 use serde::Deserialize;
@@ -220,6 +220,10 @@ impl Sessions {
     async fn place(&self, handoff: Handoff, token: Token, client: OwnedFd) -> Result<u32, Refusal> {
         if !is_what_it_seems(&client, &handoff.facts) {
             self.log_refused(&handoff, "the descriptor is not that client's");
+            return Err(Refusal::BadToken);
+        }
+        if handoff.session.1.len() > MAX_UNREAD {
+            self.log_refused(&handoff, "no login process reads so far ahead");
             return Err(Refusal::BadToken);
         }
         let user = self.redeem(&handoff, token, &client).await?;

@@ -276,21 +276,42 @@ fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
     }
 }
 
-/// Few jobs a record, so that every report fits.
-const JOBS_PER_REPORT: usize = 16;
+/// Most bytes of jobs in a record, so that every report fits.
+const REPORT: usize = 32 * 1024;
 
+/// Tells all jobs, and last that there are no more.
 fn report(channel: &Channel, user: Option<ipc::Username>, jobs: Vec<(SessionId, Vec<u8>)>) {
     let pid = std::process::id();
-    let last = std::iter::once(&[][..]);
-    for jobs in jobs.chunks(JOBS_PER_REPORT).chain(last) {
+    for jobs in records(jobs) {
         let message = FromWorker::Running {
             pid,
             user: user.clone(),
-            jobs: jobs.to_vec(),
+            jobs,
         };
         // A manager that has gone again asks again.
         let _ = channel.send(&message, &[]);
     }
+}
+
+/// Jobs by the record, the last one empty.
+fn records(jobs: Vec<(SessionId, Vec<u8>)>) -> Vec<Vec<(SessionId, Vec<u8>)>> {
+    let mut records = Vec::new();
+    let (mut record, mut size) = (Vec::new(), 0);
+    for job in jobs {
+        // Beside the content, a name and two lengths.
+        let more = job.1.len() + 80;
+        if size + more > REPORT && !record.is_empty() {
+            records.push(std::mem::take(&mut record));
+            size = 0;
+        }
+        size += more;
+        record.push(job);
+    }
+    if !record.is_empty() {
+        records.push(record);
+    }
+    records.push(Vec::new());
+    records
 }
 
 struct Jobs<'a, S> {
@@ -376,4 +397,34 @@ pub fn make_directory(path: &Path) -> Result<(), String> {
         .mode(0o700)
         .create(path)
         .map_err(|error| format!("mkdir({}) failed: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_report_fits_whatever_clients_had_sent() {
+        let (ours, theirs) = sys::seqpacket::pair().unwrap();
+        let (manager, worker) = (Channel::new(ours), Channel::new(theirs));
+        // The most that one hand-off brings: see `ipc::handoff::MAX_UNREAD`.
+        let sizes = [0, 10, 40_000, 50_000, 10, 16_000, 16_000, 16_000, 0];
+        let jobs: Vec<_> = sizes
+            .iter()
+            .map(|size| (SessionId::random().unwrap(), vec![0; *size]))
+            .collect();
+        let user = ipc::Username::try_from("x".repeat(255)).unwrap();
+        let (told, all) = (jobs.clone(), jobs);
+        let telling = std::thread::spawn(move || report(&worker, Some(user), told));
+        let mut heard = Vec::new();
+        loop {
+            match manager.recv().unwrap().0 {
+                FromWorker::Running { jobs, .. } if jobs.is_empty() => break,
+                FromWorker::Running { jobs, .. } => heard.extend(jobs),
+                other => panic!("{other:?}"),
+            }
+        }
+        telling.join().unwrap();
+        assert_eq!(heard, all);
+    }
 }

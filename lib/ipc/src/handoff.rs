@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::Token;
 use crate::facts::Facts;
 
+/// Most unread input that a hand-off may bring, bytes: a login process reads little ahead.
+pub const MAX_UNREAD: usize = 32 * 1024;
+
 /// From login to the manager.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {
@@ -27,7 +30,7 @@ pub enum Request {
         facts: Facts,
         /// The tag of the client's command, which the worker answers.
         tag: String,
-        /// What the client had sent beyond that command.
+        /// What the client had sent beyond that command; at most [`MAX_UNREAD`] bytes.
         unread: Vec<u8>,
     },
 }

@@ -79,11 +79,13 @@ pub struct Identity {
     pub home: Option<String>,
     /// `mail` of userdb; overrides the setting `mail_location`.
     pub mail: Option<String>,
-    /// Other userdb fields: settings overridden for this user.
+    /// Other userdb fields: settings overridden for this user (`quota_rule`, `imap_capability`, …). They come this far
+    /// and no farther: workers use the settings of their snapshot, whoever their user is.
     pub fields: Vec<(String, String)>,
 }
 
-/// What a job is where clients are handed over: one session, with the client's descriptor.
+/// What a job is where clients are handed over: one session, with the client's descriptor. Settings that userdb
+/// overrides for its user are not in here either: see [`Identity::fields`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientSession {
     /// The client's connection.

@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
 /// The process that connected, as it was when it connected (`SO_PEERCRED`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// Process id in our pid namespace.
+    /// Process id in our pid namespace; never 0.
     pub pid: i32,
     /// Effective user id.
     pub uid: u32,
@@ -17,14 +19,24 @@ pub struct Peer {
 /// The process at the other end of a unix socket.
 ///
 /// # Errors
-/// What getsockopt(2) says.
+/// What getsockopt(2) says; a process that our pid namespace does not contain is refused: it has no name here.
 pub fn credentials(socket: BorrowedFd<'_>) -> io::Result<Peer> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
-    Ok(Peer {
-        pid: credentials.pid.as_raw_nonzero().get(),
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
+    let credentials = getsockopt(&socket, PeerCredentials)?;
+    named(Peer {
+        pid: credentials.pid(),
+        uid: credentials.uid(),
+        gid: credentials.gid(),
     })
+}
+
+fn named(peer: Peer) -> io::Result<Peer> {
+    if peer.pid <= 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the peer is no process of this system",
+        ));
+    }
+    Ok(peer)
 }
 
 /// The kernel's number for this very socket (`SO_COOKIE`): never used twice while the host runs.
@@ -45,6 +57,17 @@ mod tests {
         let (a, _b) = seqpacket::pair().unwrap();
         let peer = credentials(a.as_fd()).unwrap();
         assert_eq!(peer.pid, i32::try_from(std::process::id()).unwrap());
+    }
+
+    #[test]
+    fn a_peer_from_outside_is_refused() {
+        let peer = |pid| Peer {
+            pid,
+            uid: 0,
+            gid: 0,
+        };
+        assert!(named(peer(0)).is_err());
+        assert_eq!(named(peer(1)).unwrap(), peer(1));
     }
 
     #[test]

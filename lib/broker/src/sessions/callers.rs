@@ -34,8 +34,7 @@ impl Sessions {
         let peer = match channel.peer() {
             Ok(peer) if Some(peer.uid) == expected => peer,
             Ok(peer) => return self.refuse_peer(peer, "is no login process"),
-            // It has gone already.
-            Err(_) => return,
+            Err(error) => return self.refuse_unknown(&error),
         };
         tokio::task::spawn_local(async move {
             match self.listen_to(&Rc::new(channel), peer).await {

@@ -20,6 +20,15 @@ impl Sessions {
         );
     }
 
+    /// A peer that the kernel does not tell.
+    pub(super) fn refuse_unknown(&self, error: &ipc::Error) {
+        tracing::error!(
+            message_id = id::PEER_REFUSED,
+            "{}: Error: {error}: connection refused",
+            self.name
+        );
+    }
+
     pub(super) fn not_redeemed(&self, handoff: &Handoff, why: auth_master::Refusal) -> Refusal {
         use auth_master::Refusal as Why;
         let (text, refusal) = match why {
