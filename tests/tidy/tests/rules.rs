@@ -103,10 +103,8 @@ fn events_are_explained() {
 #[test]
 fn the_architecture_is_told_in_short() {
     let path = "ARCHITECTURE.md";
-    if checkout().join(path).exists() {
-        none(
-            "architecture",
-            documents::architecture(Path::new(path), &read(path)),
-        );
-    }
+    none(
+        "architecture",
+        documents::architecture(Path::new(path), &read(path)),
+    );
 }
