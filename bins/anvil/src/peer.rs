@@ -1,12 +1,13 @@
 //! One connection: a manager that counts its sessions, or doveadm that looks and kicks.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use config::Snapshot;
 use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
-use ipc::{AsyncChannel, Error, VERSION};
+use ipc::{AsyncChannel, Error, SessionId, VERSION};
 use service::journal::{Clean, id};
 
 use crate::managers::Generation;
@@ -23,31 +24,38 @@ const MAX_PATTERN: usize = 1024;
 /// Who may call: told by the kernel, not by the peer.
 #[derive(Debug)]
 pub struct Welcome {
-    /// Uids of managers and lmtp.
-    managers: Vec<u32>,
+    /// Uid of managers.
+    managers: Option<u32>,
+    /// Uid of lmtp, which reads what anybody sends it: of other protocols' sessions it has no say.
+    lmtp: Option<u32>,
 }
 
 impl Welcome {
     /// As the configuration was compiled for this host.
     pub fn new(snapshot: &Snapshot) -> Self {
-        let users = ["culver", "culver-lmtp"];
         Self {
-            managers: users
-                .iter()
-                .filter_map(|user| snapshot.peer_uid(user))
-                .collect(),
+            managers: snapshot.peer_uid("culver"),
+            lmtp: snapshot.peer_uid("culver-lmtp"),
         }
     }
 
     #[cfg(test)]
-    pub fn only(uid: u32) -> Self {
+    pub fn of(managers: u32, lmtp: u32) -> Self {
         Self {
-            managers: vec![uid],
+            managers: Some(managers),
+            lmtp: Some(lmtp),
         }
     }
 
     pub fn may(&self, uid: u32, role: Role) -> bool {
-        uid == 0 || matches!(role, Role::Manager { .. }) && self.managers.contains(&uid)
+        let owner = match role {
+            Role::Admin => None,
+            Role::Manager {
+                protocol: Protocol::Lmtp,
+            } => self.lmtp,
+            Role::Manager { .. } => self.managers,
+        };
+        uid == 0 || owner == Some(uid)
     }
 }
 
@@ -144,7 +152,10 @@ async fn manager(
                 let reply = connect(state, protocol, id, session, limit)?;
                 send(channel, &reply).await?;
             }
-            Request::Disconnect { session } => state.borrow_mut().disconnect(&session)?,
+            Request::Disconnect { session } => {
+                is_of(state, protocol, &session)?;
+                state.borrow_mut().disconnect(&session)?;
+            }
             Request::Resume { sessions } => resume(state, protocol, sessions)?,
             Request::Resumed => {
                 let mut state = state.borrow_mut();
@@ -165,6 +176,7 @@ fn connect(
     session: Session,
     limit: u32,
 ) -> Result<Reply, Refused> {
+    is_of(state, protocol, &session.session)?;
     if session.protocol != protocol {
         return Err(Refused::Unexpected("protocol of a session"));
     }
@@ -184,14 +196,22 @@ fn connect(
 
 /// A session that survived counts whatever the limit: it is there.
 fn resume(state: &Shared, protocol: Protocol, sessions: Vec<Session>) -> Result<(), Refused> {
-    let mut state = state.borrow_mut();
     for session in sessions {
+        is_of(state, protocol, &session.session)?;
         if session.protocol != protocol {
             return Err(Refused::Unexpected("protocol of a session"));
         }
-        state.connect(session, 0)?;
+        state.borrow_mut().connect(session, 0)?;
     }
     Ok(())
+}
+
+/// A manager speaks of its own sessions only; one that nobody knows may be its own.
+fn is_of(state: &Shared, protocol: Protocol, session: &SessionId) -> Result<(), Refused> {
+    match state.borrow().table.protocol_of(session) {
+        Some(other) if other != protocol => Err(Refused::Unexpected("session of another manager")),
+        _ => Ok(()),
+    }
 }
 
 async fn admin(channel: &AsyncChannel, state: &Shared) -> Result<(), Refused> {
@@ -252,7 +272,12 @@ async fn admin(channel: &AsyncChannel, state: &Shared) -> Result<(), Refused> {
 /// Tells the owners; the sessions that were told.
 async fn kick(state: &Shared, sessions: Vec<Session>) -> Vec<Session> {
     let mut kicked = Vec::new();
+    // A manager that does not read is waited for once.
+    let mut deaf = HashSet::new();
     for session in sessions {
+        if deaf.contains(&session.protocol) {
+            continue;
+        }
         let Some(owner) = state.borrow().managers.channel(session.protocol) else {
             continue;
         };
@@ -268,6 +293,8 @@ async fn kick(state: &Shared, sessions: Vec<Session>) -> Vec<Session> {
                 "anvil: Kicked: user=<{}>, rip={}, session=<{}>", session.user, session.remote, session.session
             );
             kicked.push(session);
+        } else {
+            deaf.insert(session.protocol);
         }
     }
     kicked

@@ -76,6 +76,11 @@ impl Table {
         Some(session)
     }
 
+    /// What a session speaks, if it is known.
+    pub fn protocol_of(&self, session: &SessionId) -> Option<Protocol> {
+        self.sessions.get(session).map(|session| session.protocol)
+    }
+
     /// All sessions, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values()

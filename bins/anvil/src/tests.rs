@@ -303,14 +303,47 @@ fn a_second_manager_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn only_root_is_an_administrator() {
-    let welcome = Welcome::only(990);
-    let manager = Role::Manager {
-        protocol: Protocol::Imap,
-    };
-    assert!(welcome.may(990, manager) && !welcome.may(990, Role::Admin));
-    assert!(welcome.may(0, manager) && welcome.may(0, Role::Admin));
-    assert!(!welcome.may(991, manager) && !welcome.may(991, Role::Admin));
+fn only_root_is_an_administrator_and_lmtp_has_no_say_in_imap() {
+    let welcome = Welcome::of(990, 991);
+    let [imap, lmtp] = [Protocol::Imap, Protocol::Lmtp].map(|protocol| Role::Manager { protocol });
+    let may = |uid| [Role::Admin, imap, lmtp].map(|role| welcome.may(uid, role));
+    assert_eq!(may(0), [true, true, true]);
+    assert_eq!(may(990), [false, true, false]);
+    assert_eq!(may(991), [false, false, true]);
+    assert_eq!(may(992), [false, false, false]);
+}
+
+#[test]
+fn a_manager_cannot_touch_sessions_of_another() {
+    local(async {
+        let state = state();
+        let imap = manager(&state).await;
+        let victim = session("a", "jo", "192.0.2.1");
+        assert!(count(&imap, victim.clone(), 0).await);
+        let protocol = Protocol::Lmtp;
+        let taken = Session {
+            protocol,
+            ..victim.clone()
+        };
+        for attack in [
+            Request::Disconnect {
+                session: victim.session.clone(),
+            },
+            Request::Resume {
+                sessions: vec![taken.clone()],
+            },
+            Request::Connect {
+                id: 1,
+                session: taken,
+                limit: 0,
+            },
+        ] {
+            let lmtp = greeted(&state, Role::Manager { protocol }).await;
+            say(&lmtp, attack).await;
+            assert!(lmtp.recv::<Reply>().await.is_err());
+        }
+        assert_eq!(who(&state).await, [victim]);
+    });
 }
 
 #[test]
