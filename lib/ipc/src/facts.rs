@@ -67,8 +67,6 @@ impl Facts {
     /// (`disable_plaintext_auth`, `secured` in Dovecot's auth protocol).
     #[must_use]
     pub fn is_secured(&self) -> bool {
-        self.transport == Transport::Tls
-            || self.remote.ip().is_loopback()
-            || self.remote.ip() == self.local.ip()
+        self.transport == Transport::Tls || self.remote.ip() == self.local.ip()
     }
 }

@@ -5,6 +5,8 @@
 //! record has `CULVER_SERVICE`. Without a journal (tests, a shell) lines go to stderr with a
 //! `<N>` priority, see sd-daemon(3).
 
+mod native;
+
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 
@@ -13,6 +15,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+
+use self::native::Journal;
 
 /// Names of events; the catalog (units/culver.catalog) tells cause and cure of each.
 pub mod id {
@@ -70,18 +74,12 @@ pub mod id {
 
 /// Sends all records of this process to the journal from now on. Call once, first of all.
 pub fn open(service: &'static str) {
-    let journal = tracing_journald::layer().map(|layer| {
-        layer
-            .with_field_prefix(None)
-            .with_syslog_identifier("culver".to_owned())
-            .with_custom_fields([("CULVER_SERVICE", service)])
-    });
     // A second call in one process (tests) keeps the first subscriber: nothing to report.
-    let _ = match journal {
-        Ok(layer) => {
+    let _ = match Journal::connect(service) {
+        Ok(journal) => {
             let registry = tracing_subscriber::registry()
                 .with(LevelFilter::INFO)
-                .with(layer);
+                .with(journal);
             tracing::subscriber::set_global_default(registry)
         }
         Err(_) => {
@@ -112,6 +110,15 @@ impl fmt::Display for Clean<'_> {
     }
 }
 
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
 /// Lines on stderr, for where there is no journal.
 struct Stderr;
 
@@ -119,12 +126,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stderr {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        let priority = match *event.metadata().level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
+        let priority = priority(*event.metadata().level());
         // One write: lines of several processes must not run into each other.
         let line = format!("<{priority}>culver: {}\n", Clean(&text.0));
         // Nowhere is left to report that stderr cannot be written.

@@ -2,7 +2,7 @@
 
 use super::{Kind, Readers, Setting, setting};
 
-const TLS: Readers = Readers::LOGIN.and(Readers::LMTP);
+const TLS: Readers = Readers::LOGIN;
 
 /// Anything below TLS 1.2 is understood and means TLS 1.2: there is no older one here.
 const VERSIONS: Kind = Kind::Enum(&[
