@@ -55,7 +55,7 @@ pub async fn authenticate(client: &mut Client, tag: &Tag, args: Args<'_>) -> Ans
         return answer::bad(tag, "Invalid arguments.");
     };
     if capability::is_plaintext(&mech) && !client.allows_plaintext() {
-        return Answer::Line(format!("{EXPOSED}{tag} NO {PRIVACY}\r\n"));
+        return answer::no(tag, PRIVACY);
     }
     let initial = match initial.map(initial_response).transpose() {
         Ok(initial) => initial,
