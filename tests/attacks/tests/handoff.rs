@@ -313,7 +313,8 @@ const SOCKETS: [(&str, &str, &str, &[&str]); 8] = [
         "/run/culver/anvil/anvil",
         "culver-anvil",
         "manager",
-        &["culver", "culver-lmtp", "root"],
+        // As manager of IMAP sessions, over which lmtp has no say.
+        &["culver", "root"],
     ),
     (
         "/run/culver/anvil/anvil",
