@@ -27,8 +27,9 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 4] = [
+const MAIL: [(&str, &[&str]); 5] = [
     ("mailbox", &[]),
+    ("index", &["mailbox"]),
     ("format-maildir", &["mailbox"]),
     ("storage", &["mailbox", "format-maildir"]),
     ("delivery", &["storage", "mailbox"]),

@@ -1,0 +1,15 @@
+//! Dovecot's index of a mailbox: `dovecot.index`, its transaction log and cache, the list index
+//! and the mailbox log. FORMATS.md §1, §6.2.
+//!
+//! The log is the truth, `dovecot.index` a checkpoint of it. Every change is one write to the log
+//! under its lock; readers take no lock.
+//!
+//! *Invariant:* nothing in here knows a mailbox format, and nothing that it does not understand is
+//! lost when it writes.
+
+pub mod cache;
+mod bytes;
+mod error;
+pub mod log;
+
+pub use error::{Corruption, Error};
