@@ -156,3 +156,6 @@ fn conditions(facts: &Facts) -> config::Facts<'_> {
         local_name: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

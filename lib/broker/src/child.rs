@@ -29,10 +29,13 @@ pub(crate) fn spawn() -> io::Result<(Child, OwnedFd)> {
             command.env(name, value);
         }
     }
-    // One heap for all sessions of the user, and large buffers that go back to the system at once.
+    // One heap for all sessions of the user, large buffers that go back to the system at once, and no
+    // free memory kept by each thread: that is 16 KiB of an idle session's 37, and saves no time that
+    // could be measured.
     command
         .env("MALLOC_ARENA_MAX", "1")
-        .env("MALLOC_MMAP_THRESHOLD_", "65536");
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
     // Where the journal has no native socket, lines go to stderr, which systemd reads.
     command
         .stdin(Stdio::from(theirs))

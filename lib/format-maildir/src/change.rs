@@ -103,7 +103,7 @@ impl Maildir {
             };
             own.will_touch(Place::New);
             own.will_touch(Place::Cur);
-            match self.fs.rename(&from, &join(&self.dir().join("cur"), &to)) {
+            match self.move_file(&from, &join(&self.dir().join("cur"), &to)) {
                 Ok(()) => state.moved_to_cur(uid, &to),
                 // Another process was quicker: the next scan finds the file.
                 Err(error) if error.is_not_found() => state.cur.forget(),
@@ -111,7 +111,7 @@ impl Maildir {
                 Err(error) => return Err(error.into()),
             }
         }
-        own.end(&self.fs, self.dir(), state);
+        own.end(self, state);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl Maildir {
             done += usize::from(acted?);
             Ok::<_, Error>(())
         });
-        own.end(&self.fs, self.dir(), state);
+        own.end(self, state);
         if done > 0 {
             // What was done stays done even if the rest failed: make it last.
             self.settings
@@ -169,11 +169,11 @@ impl Maildir {
         match act {
             Act::Rename { to } => {
                 own.will_touch(Place::Cur);
-                self.fs.rename(&from, &join(&self.dir().join("cur"), &to))?;
+                self.move_file(&from, &join(&self.dir().join("cur"), &to))?;
                 state.moved_to_cur(uid, &to);
             }
             Act::Remove => {
-                self.fs.unlink(&from)?;
+                self.remove_file(&from)?;
                 state.removed(uid);
             }
         }

@@ -5,6 +5,7 @@
 //! *Invariant:* nothing here knows a user, a namespace or a layout: a mailbox is two directories.
 
 mod assign;
+mod audience;
 pub mod change;
 mod clean;
 pub mod copy;
@@ -27,3 +28,4 @@ pub mod view;
 mod watch;
 
 pub use maildir::{Maildir, NewUidValidity, Place};
+pub use watch::Watcher;

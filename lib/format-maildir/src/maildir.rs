@@ -1,15 +1,19 @@
 //! One mailbox, shared by all sessions of the process.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mailbox::{Error, Guid, MailboxName, Status, Uid, UidValidity};
-use sys::fs::Fs;
 use sys::fs::dotlock::{Dotlock, DotlockError};
+use sys::fs::{Fs, FsResult};
 
+use crate::audience::{Audience, Motion, Waiter};
+use crate::record;
 use crate::settings::Settings;
 use crate::state::State;
+use crate::watch::Watcher;
 
 /// How long we wait for somebody else's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,7 +41,40 @@ pub struct Maildir {
     pub(crate) name: MailboxName,
     pub(crate) settings: Settings,
     pub(crate) uid_validities: Arc<dyn NewUidValidity>,
+    watcher: Arc<Watcher>,
+    /// Views that wait for changes.
+    pub(crate) audience: Arc<Audience>,
     state: Mutex<State>,
+}
+
+/// The state, held by one session. Whoever waits is woken when it lets go of a changed one.
+pub(crate) struct Held<'m> {
+    state: MutexGuard<'m, State>,
+    audience: &'m Audience,
+    /// When it was taken.
+    generation: u64,
+}
+
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.state.generation != self.generation {
+            self.audience.tell(self.state.generation);
+        }
+    }
 }
 
 impl Maildir {
@@ -56,8 +93,16 @@ impl Maildir {
             name,
             settings,
             uid_validities,
+            watcher: Watcher::new(),
+            audience: Arc::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// Changes by others are told by this watcher, which other mailboxes share.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<Watcher>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// Makes the three directories, where they are missing.
@@ -100,6 +145,11 @@ impl Maildir {
         Ok(status)
     }
 
+    /// Something happened that no directory tells: whoever waits for changes looks.
+    pub fn wake(&self) {
+        self.audience.missed_some();
+    }
+
     /// Identity of the mailbox.
     ///
     /// # Errors
@@ -122,9 +172,9 @@ impl Maildir {
         &self.name
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> Held<'_> {
         // A thread that panicked half way left memory in doubt, the disk never: read it anew.
-        self.state.lock().unwrap_or_else(|poisoned| {
+        let state = self.state.lock().unwrap_or_else(|poisoned| {
             self.state.clear_poison();
             let mut state = PoisonError::into_inner(poisoned);
             *state = State {
@@ -132,7 +182,52 @@ impl Maildir {
                 ..State::default()
             };
             state
-        })
+        });
+        Held {
+            generation: state.generation,
+            state,
+            audience: &self.audience,
+        }
+    }
+
+    /// Makes a view one of those that are woken by changes; fine if it is already. `false`: changes by
+    /// others wake nobody.
+    pub(crate) fn join(&self, waiter: &Arc<Waiter>) -> bool {
+        self.watcher.join(&self.place, &self.audience, waiter)
+    }
+
+    /// Where others did something since this was last asked.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = record::Place> {
+        if self.audience.hears_all() {
+            self.watcher.catch_up();
+        }
+        self.audience.take_touched()
+    }
+
+    pub(crate) fn leave(&self, waiter: &Arc<Waiter>) {
+        self.watcher.leave(&self.audience, waiter);
+    }
+
+    /// Renames a message's file, and expects to hear of it.
+    pub(crate) fn move_file(&self, from: &Path, to: &Path) -> FsResult<()> {
+        let traces = self
+            .audience
+            .expect([(from, Motion::Went), (to, Motion::Came)]);
+        let moved = self.fs.rename(from, to);
+        if moved.is_err() {
+            self.audience.take_back(&traces);
+        }
+        moved
+    }
+
+    /// Removes a message's file, and expects to hear of it.
+    pub(crate) fn remove_file(&self, path: &Path) -> FsResult<()> {
+        let traces = self.audience.expect([(path, Motion::Went)]);
+        let removed = self.fs.unlink(path);
+        if removed.is_err() {
+            self.audience.take_back(&traces);
+        }
+        removed
     }
 
     pub(crate) fn uid_validity(&self, state: &State) -> Result<UidValidity, Error> {

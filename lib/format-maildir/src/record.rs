@@ -10,7 +10,7 @@ use crate::name::{self, Letters, Sizes};
 use crate::uidlist::{self, Entry};
 
 /// Where a message's file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     /// `new/`: no client has looked yet.
     New,

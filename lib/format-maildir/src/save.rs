@@ -197,7 +197,7 @@ impl Maildir {
     fn publish(&self, state: &mut State, placed: Vec<Placed>, lock: &Dotlock) -> Result<(), Error> {
         let places = placed.iter().filter_map(|placed| placed.record.file());
         let places: Vec<Place> = places.map(|file| file.place).collect();
-        let own = OwnChange::begin(&self.fs, self.dir(), state, places)?;
+        let own = OwnChange::begin(self, state, places)?;
         let mut moved = Vec::new();
         let mut records = Vec::new();
         let mut result = Ok(());
@@ -205,7 +205,7 @@ impl Maildir {
             // Counted as moved before it is tried: what fails may have happened.
             moved.push(to.clone());
             records.push(record);
-            result = self.fs.rename(&tmp, &to).map_err(|error| self.gone(error));
+            result = self.move_file(&tmp, &to).map_err(|error| self.gone(error));
             if result.is_err() {
                 break;
             }
@@ -220,7 +220,7 @@ impl Maildir {
                 }
             }
         }
-        own.end(&self.fs, self.dir(), state);
+        own.end(self, state);
         result
     }
 

@@ -3,10 +3,10 @@
 mod new;
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use sys::fs::{EntryKind, Fs, FsResult};
+use sys::fs::{EntryKind, FsResult};
 
+use crate::maildir::Maildir;
 use crate::name;
 use crate::record::{Place, Record};
 use crate::stamp::{DirStamp, mtime};
@@ -25,10 +25,13 @@ pub(crate) enum Stale {
 ///
 /// Lines that were appended have files that came before them, so a directory that has not changed
 /// since it was listed does not hold any, as long as the listing found nobody's files.
-pub(crate) fn stale(fs: &Fs, dir: &Path, state: &State) -> FsResult<Stale> {
+pub(crate) fn stale(maildir: &Maildir, state: &mut State) -> FsResult<Stale> {
+    for place in maildir.touched() {
+        state.stamp_mut(place).look_again();
+    }
     let mut stale = [false; 2];
     for (stale, place) in stale.iter_mut().zip(Place::ALL) {
-        let (stamp, mtime) = (state.stamp(place), mtime(fs, dir, place)?);
+        let (stamp, mtime) = (state.stamp(place), mtime(maildir, place)?);
         *stale = match state.scanned {
             Scanned::Never => true,
             Scanned::BeforeLines => !stamp.is_current_for_new_lines(mtime),
@@ -63,15 +66,15 @@ pub(crate) struct Double {
 ///
 /// A listing is no snapshot: a file that is renamed while we read may be passed over. So nothing
 /// counts as gone before a second listing says so too.
-pub(crate) fn scan(fs: &Fs, dir: &Path, state: &mut State, stale: Stale) -> FsResult<Findings> {
+pub(crate) fn scan(maildir: &Maildir, state: &mut State, stale: Stale) -> FsResult<Findings> {
     let found = match stale {
         Stale::Nothing => Some(Findings::default()),
-        Stale::New => new::scan(fs, dir, state)?,
+        Stale::New => new::scan(maildir, state)?,
         Stale::Both => None,
     };
     let found = match found {
         Some(found) => found,
-        None => scan_both(fs, dir, state)?,
+        None => scan_both(maildir, state)?,
     };
     for place in Place::ALL {
         state.stamp_mut(place).strangers |= found.unknown.iter().any(|(at, _)| *at == place);
@@ -81,13 +84,13 @@ pub(crate) fn scan(fs: &Fs, dir: &Path, state: &mut State, stale: Stale) -> FsRe
     Ok(found)
 }
 
-fn scan_both(fs: &Fs, dir: &Path, state: &mut State) -> FsResult<Findings> {
-    let new = DirStamp::before_listing(mtime(fs, dir, Place::New)?);
-    let cur = DirStamp::before_listing(mtime(fs, dir, Place::Cur)?);
+fn scan_both(maildir: &Maildir, state: &mut State) -> FsResult<Findings> {
+    let new = DirStamp::before_listing(maildir, Place::New)?;
+    let cur = DirStamp::before_listing(maildir, Place::Cur)?;
     let mut listing = Listing::new(state);
-    listing.read(fs, dir)?;
+    listing.read(maildir)?;
     if listing.misses_some(state) {
-        listing.read(fs, dir)?;
+        listing.read(maildir)?;
     }
     let found = listing.finish();
     let mut changed = false;
@@ -172,14 +175,14 @@ impl<'s> Listing<'s> {
     }
 
     /// `new/` before `cur/`: a file that moves meanwhile is seen twice rather than not at all.
-    fn read(&mut self, fs: &Fs, dir: &Path) -> FsResult<()> {
+    fn read(&mut self, maildir: &Maildir) -> FsResult<()> {
         self.doubles.clear();
         self.unknown.clear();
         for spot in &mut self.spots {
             spot.fresh = false;
         }
         for place in Place::ALL {
-            each_message(fs, dir, place, |file_name| self.add(place, file_name))?;
+            each_message(maildir, place, |file_name| self.add(place, file_name))?;
         }
         Ok(())
     }
@@ -249,8 +252,9 @@ impl Findings {
 }
 
 /// Calls `each` for every file in a directory that can be a message.
-fn each_message(fs: &Fs, dir: &Path, place: Place, mut each: impl FnMut(&[u8])) -> FsResult<()> {
-    fs.read_dir(&dir.join(place.dir()), &mut |file_name, kind| {
+fn each_message(maildir: &Maildir, place: Place, mut each: impl FnMut(&[u8])) -> FsResult<()> {
+    let dir = maildir.dir().join(place.dir());
+    maildir.fs.read_dir(&dir, &mut |file_name, kind| {
         let is_file = !matches!(kind, EntryKind::Directory | EntryKind::Other);
         if is_file && name::is_message(file_name) {
             each(file_name);

@@ -102,16 +102,16 @@ impl Maildir {
         Ok(())
     }
 
-    fn stale(&self, state: &State) -> Result<Stale, Error> {
+    fn stale(&self, state: &mut State) -> Result<Stale, Error> {
         match state.rewrite {
             // No line is dropped on what may be old.
             Some(_) => Ok(Stale::Both),
-            None => scan::stale(&self.fs, self.dir(), state).map_err(|error| self.gone(error)),
+            None => scan::stale(self, state).map_err(|error| self.gone(error)),
         }
     }
 
     pub(crate) fn scan(&self, state: &mut State, stale: Stale) -> Result<Findings, Error> {
-        scan::scan(&self.fs, self.dir(), state, stale).map_err(|error| self.gone(error))
+        scan::scan(self, state, stale).map_err(|error| self.gone(error))
     }
 
     pub(crate) fn gone(&self, error: FsError) -> Error {

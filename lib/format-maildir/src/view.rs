@@ -8,13 +8,13 @@ use mailbox::{
     Mailbox, MailboxName, Seq, Status, Uid, UidSet, UidValidity,
 };
 
+use crate::audience::Waiter;
 use crate::change::Removal;
 use crate::mail::MaildirMail;
 use crate::maildir::{Maildir, uid_next};
 use crate::name::Letters;
 use crate::record::{File, Record};
 use crate::state::State;
-use crate::watch::Watch;
 
 /// One message as the session sees it: 8 bytes, since every session has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub struct View {
     accepts_new_keywords: bool,
     /// Of the state when the view was last compared with it, if nothing was held back then.
     generation: Option<u64>,
-    watch: OnceLock<Option<Watch>>,
+    /// There from the first wait on.
+    waiter: OnceLock<Option<Arc<Waiter>>>,
 }
 
 impl View {
@@ -99,7 +100,7 @@ impl View {
             uid_next: Uid::MIN,
             accepts_new_keywords: false,
             generation: None,
-            watch: OnceLock::new(),
+            waiter: OnceLock::new(),
         };
         view.take(&mut state, Expunges::Show)?;
         drop(state);
@@ -316,23 +317,23 @@ impl Mailbox for View {
     }
 
     fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
+        let waiter = self.waiter.get().cloned().flatten();
+        if let Some(waiter) = &waiter {
+            waiter.clear();
+        }
         let maildir = Arc::clone(&self.maildir);
         let mut state = maildir.state();
-        if self
-            .watch
-            .get()
-            .and_then(Option::as_ref)
-            .is_some_and(Watch::drain)
-        {
-            state.look_again();
-        }
         maildir.update(&mut state)?;
         if state.uid_validity != Some(self.uid_validity) {
             return Err(Error::NotPossible {
                 why: "The mailbox was replaced by another one. Select it again.",
             });
         }
-        self.take(&mut state, expunges)
+        let changes = self.take(&mut state, expunges)?;
+        if let Some(waiter) = &waiter {
+            waiter.has_seen(state.generation);
+        }
+        Ok(changes)
     }
 
     fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {
@@ -342,31 +343,30 @@ impl Mailbox for View {
 
     fn store_flags(&mut self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
         self.must_write()?;
-        let result = self.maildir.store_flags(uids, change);
-        self.forget_own_events();
-        result
+        self.maildir.store_flags(uids, change)
     }
 
     fn expunge(&mut self, within: Option<&UidSet>) -> Result<(), Error> {
         self.must_write()?;
         let all = UidSet::from_ranges([(Uid::MIN, Uid::MAX)]);
-        let result = self
-            .maildir
-            .remove(within.unwrap_or(&all), Removal::Deleted);
-        self.forget_own_events();
-        result
+        self.maildir
+            .remove(within.unwrap_or(&all), Removal::Deleted)
     }
 
     fn remove(&mut self, uids: &UidSet) -> Result<(), Error> {
         self.must_write()?;
-        let result = self.maildir.remove(uids, Removal::All);
-        self.forget_own_events();
-        result
+        self.maildir.remove(uids, Removal::All)
     }
 
     fn change_fd(&self) -> Option<BorrowedFd<'_>> {
-        let watch = self.watch.get_or_init(|| Watch::new(self.maildir.place()));
-        watch.as_ref().map(AsFd::as_fd)
+        let waiter = self.waiter.get_or_init(|| {
+            let made = Waiter::new();
+            made.inspect_err(|error| tracing::warn!("eventfd failed: {error}"))
+                .ok()
+        });
+        let waiter = waiter.as_ref()?;
+        // Of the end of its watches it has been told.
+        (self.maildir.join(waiter) || waiter.is_woken()).then(|| waiter.as_fd())
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -383,11 +383,12 @@ impl View {
             }),
         }
     }
+}
 
-    /// Events of our own changes are no reason to scan.
-    fn forget_own_events(&self) {
-        if let Some(Some(watch)) = self.watch.get() {
-            watch.drain();
+impl Drop for View {
+    fn drop(&mut self) {
+        if let Some(Some(waiter)) = self.waiter.get() {
+            self.maildir.leave(waiter);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use format_maildir::{Maildir, Place};
+use format_maildir::{Maildir, Place, Watcher};
 use sys::fs::Fs;
 
 /// Mailboxes that stay in memory after their last session: the next STATUS or delivery is quicker.
@@ -12,6 +12,8 @@ const KEPT: usize = 8;
 /// One per worker process, or per test that plays several.
 pub struct Shared {
     pub(crate) fs: Fs,
+    /// Tells of changes by others, in all mailboxes.
+    pub(crate) watcher: Arc<Watcher>,
     open: Mutex<Open>,
 }
 
@@ -30,6 +32,7 @@ impl Shared {
         sys::fs::dotlock::know_oneself();
         Arc::new(Self {
             fs,
+            watcher: Watcher::new(),
             open: Mutex::default(),
         })
     }
@@ -48,10 +51,16 @@ impl Shared {
         maildir
     }
 
-    /// The mailboxes at these places are no more what they were.
+    /// The mailboxes at these places are no more what they were: sessions that wait there look.
     pub(crate) fn forget(&self, gone: impl Fn(&Place) -> bool) {
         let mut open = self.open();
-        open.known.retain(|place, _| !gone(place));
+        open.known.retain(|place, maildir| {
+            let stays = !gone(place);
+            if let Some(maildir) = maildir.upgrade().filter(|_| !stays) {
+                maildir.wake();
+            }
+            stays
+        });
         open.kept.retain(|maildir| !gone(maildir.place()));
     }
 

@@ -77,13 +77,9 @@ impl Storage {
         let place = namespace.list.place(&target.levels);
         Ok(self.shared.maildir(place, |place| {
             let counter = Arc::clone(&namespace.uid_validities);
-            Maildir::new(
-                self.shared.fs.clone(),
-                place,
-                name.clone(),
-                self.settings,
-                counter,
-            )
+            let fs = self.shared.fs.clone();
+            Maildir::new(fs, place, name.clone(), self.settings, counter)
+                .watched_by(Arc::clone(&self.shared.watcher))
         }))
     }
 

@@ -18,9 +18,10 @@ pub const COMMAND: Command = Command {
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;
     session.client.line("+ idling")?;
+    // Listens first: what happens from here on wakes the session.
+    let mut clock = Clock::start(session);
     // News from before: the client may not ask for them again.
     session.sync(Expunges::Show, By::Seq)?;
-    let mut clock = Clock::start(session);
     loop {
         match session.client.try_line() {
             None => {}

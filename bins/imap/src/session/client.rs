@@ -161,6 +161,9 @@ impl<'a> Client<'a> {
             self.output.extend_from_slice(line.as_bytes());
             self.output.extend_from_slice(b"\r\n");
         }
+        if self.output.is_empty() {
+            return;
+        }
         // The client may be gone: nothing to do about it.
         if let Ok(count) = self.stream.write(&self.output) {
             self.sent += count as u64;

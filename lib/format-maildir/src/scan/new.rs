@@ -1,23 +1,23 @@
 //! Listing `new/` alone: what a delivery costs in a mailbox of any size.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use sys::fs::{Fs, FsResult};
+use sys::fs::FsResult;
 
 use super::{Findings, each_message};
+use crate::maildir::Maildir;
 use crate::name;
 use crate::record::Place;
-use crate::stamp::{DirStamp, mtime};
+use crate::stamp::DirStamp;
 use crate::state::State;
 
 /// `None`: something is not as after a delivery, and both directories must be listed. Nothing was
 /// changed then.
-pub(super) fn scan(fs: &Fs, dir: &Path, state: &mut State) -> FsResult<Option<Findings>> {
-    let stamp = DirStamp::before_listing(mtime(fs, dir, Place::New)?);
+pub(super) fn scan(maildir: &Maildir, state: &mut State) -> FsResult<Option<Findings>> {
+    let stamp = DirStamp::before_listing(maildir, Place::New)?;
     let mut listed: HashMap<Box<[u8]>, Listed> = HashMap::new();
     let mut twice = false;
-    each_message(fs, dir, Place::New, |file_name| {
+    each_message(maildir, Place::New, |file_name| {
         let entry = Listed {
             file_name: file_name.into(),
             position: None,

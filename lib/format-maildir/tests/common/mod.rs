@@ -23,11 +23,12 @@ use mailbox::{
 use sys::fs::Fs;
 use sys::fs::faulty::{Fault, FaultyFs};
 
+#[derive(Default)]
 pub struct Counter(AtomicU32);
 
 impl NewUidValidity for Counter {
     fn next(&self) -> Result<UidValidity, Error> {
-        Ok(UidValidity::new(self.0.fetch_add(1, Ordering::Relaxed)).unwrap())
+        Ok(UidValidity::new(self.0.fetch_add(1, Ordering::Relaxed) + 1).unwrap())
     }
 }
 
@@ -51,7 +52,7 @@ impl Rig {
         }
         prepare(&dir);
         let faults = Arc::new(FaultyFs::new(Fault::None));
-        let counter = Arc::new(Counter(AtomicU32::new(1000)));
+        let counter = Arc::new(Counter(AtomicU32::new(999)));
         let maildir = open(&home, &faults, &counter, Durability::Synced);
         Self {
             home,
