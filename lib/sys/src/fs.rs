@@ -126,6 +126,7 @@ pub trait FsOps: fmt::Debug + Send + Sync {
     fn set_mtime(&self, fd: BorrowedFd<'_>, mtime: Time) -> io::Result<()>;
     fn fstat(&self, fd: BorrowedFd<'_>) -> io::Result<Stat>;
     fn try_lock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()>;
+    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()>;
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     fn lstat(&self, path: &Path) -> io::Result<Stat>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

@@ -165,6 +165,11 @@ impl FsOps for FaultyFs {
         RealFs.try_lock(fd, lock)
     }
 
+    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.on_fd("try_flock")?;
+        RealFs.try_flock(fd)
+    }
+
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         self.step("stat", path)?;
         RealFs.stat(path)

@@ -118,6 +118,15 @@ impl FsFile {
             .map_err(|e| self.fail("fcntl", e))
     }
 
+    /// Takes the whole file's `flock` for writing, or fails at once with `WouldBlock`: another kind
+    /// of lock than [`FsFile::try_lock`], which it does not exclude. Given back when the last clone is
+    /// dropped.
+    pub fn try_flock(&self) -> FsResult<()> {
+        self.ops
+            .try_flock(self.fd())
+            .map_err(|e| self.fail("flock", e))
+    }
+
     fn rest<'b>(&self, bytes: &'b [u8], written: usize) -> FsResult<&'b [u8]> {
         match bytes.get(written..) {
             Some(rest) if written > 0 => Ok(rest),

@@ -5,7 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{self as rfs, AtFlags, FileType, Mode, OFlags, RawDir, Timespec, Timestamps};
+use rustix::fs::{
+    self as rfs, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, Timespec, Timestamps,
+};
 
 use nix::fcntl::FcntlArg;
 
@@ -84,6 +86,10 @@ impl FsOps for RealFs {
         };
         nix::fcntl::fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file))?;
         Ok(())
+    }
+
+    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(rfs::flock(fd, FlockOperation::NonBlockingLockExclusive)?)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
