@@ -27,8 +27,9 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 5] = [
+const MAIL: [(&str, &[&str]); 6] = [
     ("mailbox", &[]),
+    ("search", &["mailbox"]),
     ("index", &["mailbox"]),
     ("format-maildir", &["mailbox"]),
     ("storage", &["mailbox", "format-maildir"]),

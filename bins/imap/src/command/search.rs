@@ -1,8 +1,6 @@
 //! SEARCH and UID SEARCH: which mails match. RFC 3501 §6.4.4.
 
 mod compile;
-mod known;
-mod test;
 #[cfg(test)]
 mod tests;
 
@@ -12,9 +10,8 @@ use std::time::{Duration, Instant};
 use imap_proto::Args;
 use imap_proto::search::Program;
 use mailbox::Seq;
+use search::{Search, Trouble};
 
-use self::compile::Search;
-use self::known::Trouble;
 use super::{After, Command, State};
 use crate::session::{By, Client, EndReason, Failure, Reply, Session};
 
@@ -44,7 +41,7 @@ fn run_by(session: &mut Session<'_>, mut args: Args<'_>, by: By) -> Result<Reply
     let Some(selected) = &session.selected else {
         return Ok(completed());
     };
-    let search = Search::compile(&program, selected)?;
+    let search = compile::compile(&program, selected)?;
     let found = find(session, &search)?;
     let Some(selected) = &session.selected else {
         return Ok(completed());

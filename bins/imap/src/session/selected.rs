@@ -1,7 +1,7 @@
 //! The selected mailbox, and what the client has been told of it. RFC 3501 §5.2, §7.
 
 use imap_proto::{SequenceSet, Span, SyntaxError, write};
-use mailbox::{Access, Change, Expunges, FlagChange, FlagState, Flags, Mailbox, Seq, Uid, UidSet};
+use mailbox::{Access, Change, Expunges, FlagChange, FlagState, Flags, Mailbox, Seq, UidSet};
 
 use super::expected::Expected;
 use super::{Client, EndReason, Failure};
@@ -129,33 +129,12 @@ impl Selected {
     pub fn resolve(&self, set: &SequenceSet, by: By) -> Result<Vec<Span>, Failure> {
         let mails = self.mailbox.len();
         if by == By::Uid {
-            return Ok(self.resolve_uids(set));
+            return Ok(search::seqs_of_uids(&*self.mailbox, set));
         }
         match set.is_valid_for(mails) {
             true => Ok(set.resolve(mails)),
             false => Err(SyntaxError::new("Invalid messageset.").into()),
         }
-    }
-
-    /// The same for UIDs; those that are not there are passed over. RFC 3501 §6.4.8.
-    fn resolve_uids(&self, set: &SequenceSet) -> Vec<Span> {
-        let Some(largest) = Seq::new(self.mailbox.len()).and_then(|last| self.mailbox.uid(last))
-        else {
-            return Vec::new();
-        };
-        let spans = set.resolve(largest.get()).into_iter();
-        spans.filter_map(|span| self.seqs_of(span)).collect()
-    }
-
-    fn seqs_of(&self, uids: Span) -> Option<Span> {
-        let first = self.mailbox.seq_at_least(Uid::new(uids.first)?)?.get();
-        let behind = uids
-            .last
-            .checked_add(1)
-            .and_then(Uid::new)
-            .and_then(|uid| self.mailbox.seq_at_least(uid));
-        let last = behind.map_or(self.mailbox.len(), |behind| behind.get() - 1);
-        (first <= last).then_some(Span { first, last })
     }
 
     /// The UIDs of mails in the view.

@@ -1,137 +1,71 @@
-//! A client's program as tests of mails in one view.
+//! A client's program as a condition on the mails of one view.
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
 use imap_proto::SyntaxError;
 use imap_proto::search::{Program, SearchKey};
 use mailbox::{Flags, Keyword};
 use message::search::Needle;
+use search::{Key, Search, When};
 
-use super::test::Test;
 use crate::session::{By, Failure, Reply, Selected};
 
-/// A program, ready to be asked of each mail.
-pub struct Search {
-    /// What must hold.
-    pub test: Test,
-    /// What header keys look for.
-    pub headers: Vec<HeaderKey>,
-    /// What BODY keys look for.
-    pub bodies: Vec<Needle>,
-    /// What TEXT keys look for.
-    pub texts: Vec<Needle>,
-    /// Does anything ask for INTERNALDATE?
-    pub needs_date: bool,
-    /// Does anything ask for the size?
-    pub needs_size: bool,
+/// Checks charset and keys, and finds what they name in the view.
+pub fn compile(program: &Program, selected: &Selected) -> Result<Search, Failure> {
+    let compiler = Compiler {
+        charset: charset(program.charset.as_deref())?,
+        selected,
+    };
+    let key = Key::Every(compiler.keys(&program.keys)?);
+    Ok(Search::new(key, &*selected.mailbox))
 }
 
-/// What a header key looks for, and in which field.
-pub struct HeaderKey {
-    name: Vec<u8>,
-    /// Empty: that the field is there.
-    pub needle: Needle,
+struct Compiler<'s> {
+    charset: &'static Encoding,
+    selected: &'s Selected,
 }
 
-impl HeaderKey {
-    /// Is it about this field?
-    pub fn is_named(&self, name: &[u8]) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
-
-impl Search {
-    /// Checks charset and keys, and finds what they name in the view.
-    pub fn compile(program: &Program, selected: &Selected) -> Result<Self, Failure> {
-        let charset = charset(program.charset.as_deref())?;
-        let mut search = Self {
-            test: Test::Always(true),
-            headers: Vec::new(),
-            bodies: Vec::new(),
-            texts: Vec::new(),
-            needs_date: false,
-            needs_size: false,
-        };
-        let tests = search.tests(&program.keys, charset, selected)?;
-        search.test = Test::Every(tests);
-        Ok(search)
+impl Compiler<'_> {
+    fn keys(&self, keys: &[SearchKey]) -> Result<Vec<Key>, Failure> {
+        keys.iter().map(|key| self.key(key)).collect()
     }
 
-    fn tests(
-        &mut self,
-        keys: &[SearchKey],
-        charset: &'static Encoding,
-        selected: &Selected,
-    ) -> Result<Vec<Test>, Failure> {
-        keys.iter()
-            .map(|key| self.compile_key(key, charset, selected))
-            .collect()
-    }
-
-    fn compile_key(
-        &mut self,
-        key: &SearchKey,
-        charset: &'static Encoding,
-        selected: &Selected,
-    ) -> Result<Test, Failure> {
+    fn key(&self, key: &SearchKey) -> Result<Key, Failure> {
         Ok(match key {
-            SearchKey::All => Test::Always(true),
+            SearchKey::All => Key::Always(true),
             // Numbers that are not in the view match nothing: in SEARCH that is no error.
-            SearchKey::Seqs(set) => Test::Seqs(set.resolve(selected.mailbox.len())),
-            SearchKey::Uids(set) => Test::Seqs(selected.resolve(set, By::Uid)?),
-            SearchKey::Has(flag) => Test::Has(crate::command::system_flag(*flag)),
-            SearchKey::Lacks(flag) => {
-                Test::Not(Box::new(Test::Has(crate::command::system_flag(*flag))))
-            }
-            SearchKey::Recent => Test::Has(Flags::RECENT),
-            SearchKey::Keyword(word) => keyword(word, selected),
-            SearchKey::Received(test, date) => {
-                self.needs_date = true;
-                Test::Received(*test, date.days())
-            }
-            SearchKey::Sent(test, date) => Test::Sent(*test, date.days()),
-            SearchKey::Larger(size) => {
-                self.needs_size = true;
-                Test::Larger(*size)
-            }
-            SearchKey::Smaller(size) => {
-                self.needs_size = true;
-                Test::Smaller(*size)
-            }
-            SearchKey::Header { name, value } => {
-                self.headers.push(HeaderKey {
-                    name: name.clone(),
-                    needle: needle(value, charset)?,
-                });
-                Test::Header(self.headers.len() - 1)
-            }
-            SearchKey::Body(text) => {
-                self.bodies.push(needle(text, charset)?);
-                Test::Body(self.bodies.len() - 1)
-            }
-            SearchKey::Text(text) => {
-                self.texts.push(needle(text, charset)?);
-                Test::Text(self.texts.len() - 1)
-            }
-            SearchKey::Not(key) => Test::Not(Box::new(self.compile_key(key, charset, selected)?)),
-            SearchKey::Or(one, other) => Test::Any(vec![
-                self.compile_key(one, charset, selected)?,
-                self.compile_key(other, charset, selected)?,
-            ]),
-            SearchKey::And(keys) => Test::Every(self.tests(keys, charset, selected)?),
+            SearchKey::Seqs(set) => Key::Seqs(set.resolve(self.selected.mailbox.len())),
+            SearchKey::Uids(set) => Key::Seqs(self.selected.resolve(set, By::Uid)?),
+            SearchKey::Has(flag) => Key::Has(crate::command::system_flag(*flag)),
+            SearchKey::Lacks(flag) => not(Key::Has(crate::command::system_flag(*flag))),
+            SearchKey::Recent => Key::Has(Flags::RECENT),
+            SearchKey::Keyword(word) => Keyword::new(word).map_or(Key::Always(false), Key::Keyword),
+            SearchKey::Received(test, date) => Key::Received(When::Day(*test, date.days())),
+            SearchKey::Sent(test, date) => Key::Sent(When::Day(*test, date.days())),
+            SearchKey::Larger(size) => Key::Larger(*size),
+            SearchKey::Smaller(size) => Key::Smaller(*size),
+            SearchKey::Header { name, value } => Key::Header {
+                name: name.clone(),
+                needle: self.needle(value)?,
+            },
+            SearchKey::Body(text) => Key::Body(self.needle(text)?),
+            SearchKey::Text(text) => Key::Text(self.needle(text)?),
+            SearchKey::Not(key) => not(self.key(key)?),
+            SearchKey::Or(one, other) => Key::Any(vec![self.key(one)?, self.key(other)?]),
+            SearchKey::And(keys) => Key::Every(self.keys(keys)?),
         })
     }
+
+    fn needle(&self, text: &[u8]) -> Result<Needle, Failure> {
+        let text = self
+            .charset
+            .decode_without_bom_handling_and_without_replacement(text);
+        text.map(|text| Needle::new(&text))
+            .ok_or_else(|| SyntaxError::new("Invalid search key.").into())
+    }
 }
 
-/// No mail has a keyword that the mailbox does not know.
-fn keyword(word: &str, selected: &Selected) -> Test {
-    let number = Keyword::new(word).ok().and_then(|word| {
-        selected
-            .mailbox
-            .keywords()
-            .iter()
-            .position(|known| *known == word)
-    });
-    number.map_or(Test::Always(false), Test::Keyword)
+fn not(key: Key) -> Key {
+    Key::Not(Box::new(key))
 }
 
 /// RFC 3501 §6.4.4: an unknown charset is NO [BADCHARSET]. Without one, and as US-ASCII, UTF-8 is read as well.
@@ -141,10 +75,4 @@ fn charset(name: Option<&str>) -> Result<&'static Encoding, Failure> {
     };
     let known = Encoding::for_label(name.as_bytes()).filter(|encoding| *encoding != REPLACEMENT);
     known.ok_or_else(|| Reply::no("Unknown charset.").with_code("BADCHARSET").into())
-}
-
-fn needle(text: &[u8], charset: &'static Encoding) -> Result<Needle, Failure> {
-    let text = charset.decode_without_bom_handling_and_without_replacement(text);
-    text.map(|text| Needle::new(&text))
-        .ok_or_else(|| SyntaxError::new("Invalid search key.").into())
 }

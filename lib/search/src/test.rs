@@ -1,14 +1,14 @@
 //! A condition on one mail that may not be decidable yet.
 
 use imap_proto::Span;
-use imap_proto::search::DateTest;
-use mailbox::Flags;
+use mailbox::{Flags, MailDate};
 
-use super::known::Known;
+use crate::key::When;
+use crate::known::Known;
 
-/// A condition. Numbers are places in the lists of [`super::compile::Search`].
+/// A condition. Numbers are places in the lists of [`crate::Search`].
 #[derive(Debug)]
-pub enum Test {
+pub(crate) enum Test {
     /// ALL (`true`), or what no mail can be.
     Always(bool),
     /// Sequence numbers in the view, ascending.
@@ -17,14 +17,18 @@ pub enum Test {
     Has(Flags),
     /// A keyword, by its number.
     Keyword(usize),
-    /// INTERNALDATE against a day.
-    Received(DateTest, i64),
-    /// Date: against a day.
-    Sent(DateTest, i64),
+    /// INTERNALDATE.
+    Received(When),
+    /// Date:
+    Sent(When),
+    /// When it was saved.
+    Saved(When),
     /// More octets.
     Larger(u64),
     /// Fewer octets.
     Smaller(u64),
+    /// The message's GUID.
+    Guid(String),
     /// A header field.
     Header(usize),
     /// BODY.
@@ -41,21 +45,24 @@ pub enum Test {
 
 impl Test {
     /// Does the mail match, as far as is known of it? `None`: more must be known.
-    pub fn decide(&self, known: &Known) -> Option<bool> {
+    pub(crate) fn decide(&self, known: &Known) -> Option<bool> {
         match self {
             Self::Always(result) => Some(*result),
             Self::Seqs(spans) => Some(contains(spans, known.seq.get())),
             Self::Has(flag) => Some(known.flags.flags.contains(*flag)),
             Self::Keyword(number) => Some(known.flags.keywords.contains(*number)),
-            Self::Received(test, day) => {
-                known.received.map(|received| holds(*test, received, *day))
-            }
-            Self::Sent(test, day) => {
+            Self::Received(when) => known.received.map(|date| holds(*when, date)),
+            Self::Sent(when) => {
                 let sent = known.header.as_ref()?.sent;
-                Some(holds(*test, sent, *day))
+                Some(when.holds(sent.unix, i64::from(sent.offset_minutes) * 60))
+            }
+            Self::Saved(when) => {
+                let saved = known.saved?;
+                Some(saved.is_some_and(|date| holds(*when, date)))
             }
             Self::Larger(size) => known.size.map(|mail| mail > *size),
             Self::Smaller(size) => known.size.map(|mail| mail < *size),
+            Self::Guid(guid) => known.guid.as_ref().map(|mail| mail == guid),
             Self::Header(number) => known.header.as_ref()?.fields.get(*number).copied(),
             Self::Body(number) => known.bodies.as_ref()?.get(*number).copied(),
             Self::Text(number) => known.texts.as_ref()?.get(*number).copied(),
@@ -64,6 +71,10 @@ impl Test {
             Self::Every(tests) => decide(tests, known, false),
         }
     }
+}
+
+fn holds(when: When, date: MailDate) -> bool {
+    when.holds(date.seconds, i64::from(date.offset_minutes) * 60)
 }
 
 /// One test with the result `decisive` decides; without one, all must be known.
@@ -85,12 +96,4 @@ fn contains(spans: &[Span], seq: u32) -> bool {
         .checked_sub(1)
         .and_then(|at| spans.get(at))
         .is_some_and(|span| seq <= span.last)
-}
-
-fn holds(test: DateTest, mail: i64, day: i64) -> bool {
-    match test {
-        DateTest::Before => mail < day,
-        DateTest::On => mail == day,
-        DateTest::Since => mail >= day,
-    }
 }

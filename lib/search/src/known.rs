@@ -2,14 +2,14 @@
 
 use std::io::{self, Seek as _};
 
-use imap_proto::date::DateTime;
-use mailbox::{FlagState, Mail, Mailbox, Seq};
+use mailbox::{FlagState, Mail, MailDate, Mailbox, Seq};
 use message::search::{Scope, find};
 use message::{date, field, words};
 
-use super::compile::Search;
+use crate::plan::Search;
 
 /// Why a mail could not be searched.
+#[derive(Debug)]
 pub enum Trouble {
     /// The store said no.
     Store(mailbox::Error),
@@ -30,15 +30,20 @@ impl From<io::Error> for Trouble {
 }
 
 /// What is known of a mail.
-pub struct Known {
+#[derive(Debug)]
+pub(crate) struct Known {
     /// Its place in the view.
     pub seq: Seq,
     /// What the view says.
     pub flags: FlagState,
-    /// Day of INTERNALDATE.
-    pub received: Option<i64>,
+    /// INTERNALDATE.
+    pub received: Option<MailDate>,
+    /// When it was saved; `Some(None)`: nobody knows.
+    pub saved: Option<Option<MailDate>>,
     /// RFC822.SIZE.
     pub size: Option<u64>,
+    /// Its GUID.
+    pub guid: Option<String>,
     /// What its header says.
     pub header: Option<Header>,
     /// For each BODY key.
@@ -47,16 +52,26 @@ pub struct Known {
     pub texts: Option<Vec<bool>>,
 }
 
+/// What a mail without a Date: was sent at.
+const EPOCH: date::Date = date::Date {
+    unix: 0,
+    offset_minutes: 0,
+};
+
 /// What a header says.
-pub struct Header {
+#[derive(Debug)]
+pub(crate) struct Header {
     /// For each header key.
     pub fields: Vec<bool>,
-    /// Day of the first Date:, in days since 1970. Where it is missing or none, 0, as in Dovecot.
-    pub sent: i64,
+    /// The first Date:; where it is missing or none, 1970, as in Dovecot.
+    pub sent: date::Date,
 }
 
 impl Search {
     /// Does this mail match?
+    ///
+    /// # Errors
+    /// [`Trouble`]: of the store, or of reading what it gave.
     pub fn matches(&self, mailbox: &mut dyn Mailbox, seq: Seq) -> Result<bool, Trouble> {
         let Some(flags) = mailbox.flags(seq) else {
             return Ok(false);
@@ -65,7 +80,9 @@ impl Search {
             seq,
             flags,
             received: None,
+            saved: None,
             size: None,
+            guid: None,
             header: None,
             bodies: None,
             texts: None,
@@ -94,16 +111,17 @@ impl Search {
     }
 
     fn learn_facts(&self, known: &mut Known, mail: &mut dyn Mail) -> Result<(), Trouble> {
-        if self.needs_date {
-            let date = mail.internal_date()?;
-            let local = DateTime {
-                unix: date.seconds,
-                offset: i32::from(date.offset_minutes) * 60,
-            };
-            known.received = Some(local.date().days());
+        if self.needs.received {
+            known.received = Some(mail.internal_date()?);
         }
-        if self.needs_size {
+        if self.needs.saved {
+            known.saved = Some(mail.save_date()?);
+        }
+        if self.needs.size {
             known.size = Some(mail.size()?);
+        }
+        if self.needs.guid {
+            known.guid = Some(mail.guid()?);
         }
         Ok(())
     }
@@ -114,7 +132,7 @@ impl Search {
         };
         let mut header = Header {
             fields: vec![false; self.headers.len()],
-            sent: 0,
+            sent: EPOCH,
         };
         let fields = field::read(file, wanted)?;
         for field in &fields {
@@ -127,7 +145,7 @@ impl Search {
             .iter()
             .find(|field| field.name.eq_ignore_ascii_case(b"Date"));
         let sent = sent.and_then(|field| date::parse(&field.value));
-        header.sent = sent.map_or(0, date::Date::local_day);
+        header.sent = sent.unwrap_or(EPOCH);
         Ok(header)
     }
 }
