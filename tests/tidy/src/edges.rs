@@ -27,10 +27,11 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 6] = [
+const MAIL: [(&str, &[&str]); 7] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index", &["mailbox"]),
+    ("dbox", &["mailbox"]),
     ("format-maildir", &["mailbox"]),
     ("storage", &["mailbox", "format-maildir"]),
     ("delivery", &["storage", "mailbox"]),
