@@ -10,13 +10,14 @@ use crate::Violation;
 use crate::cargo::Workspace;
 
 /// Knows nothing of ours.
-const GROUND: [&str; 6] = [
+const GROUND: [&str; 7] = [
     "sys",
     "config",
     "imap-proto",
     "smtp-proto",
     "sasl",
     "message",
+    "compress",
 ];
 /// The process side, and what each may know of that side. All may know the ground.
 const PROCESS: [(&str, &[&str]); 5] = [
