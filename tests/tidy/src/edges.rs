@@ -28,13 +28,14 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 7] = [
+const MAIL: [(&str, &[&str]); 8] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index", &["mailbox"]),
     ("dbox", &["mailbox"]),
     ("format-maildir", &["mailbox"]),
-    ("storage", &["mailbox", "format-maildir"]),
+    ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),
+    ("storage", &["mailbox", "format-mdbox", "format-maildir"]),
     ("delivery", &["storage", "mailbox"]),
 ];
 /// What a binary must not hold, however it would come in.

@@ -24,14 +24,15 @@ pub fn candidates(
 ) -> Vec<Candidate> {
     let mut seen: Vec<Candidate> = Vec::new();
     for place in newest_first {
+        let room_for_more = seen.len() < MAX_FILES;
         match seen.iter_mut().find(|known| known.file == place.file) {
             // After a purge the order of the records is not that of the messages in the file.
             Some(known) => known.end = known.end.max(place.end()),
-            None if seen.len() == MAX_FILES => break,
-            None => seen.push(Candidate {
+            None if room_for_more => seen.push(Candidate {
                 file: place.file,
                 end: place.end(),
             }),
+            None => break,
         }
     }
     seen.retain(|candidate| has_room(candidate.end, bytes, rotate_size));
