@@ -73,11 +73,16 @@ impl Metadata {
                     false => (metadata, at, Some(Damage::wrong(end, "end of metadata"))),
                 });
             };
-            at += len + 1;
             match rest.get(..len).and_then(<[u8]>::split_first) {
+                // The header of the next message: this one lost its empty line.
+                Some((0..0x20, _)) => {
+                    let damage = Damage::wrong(at as u64, "a key of metadata");
+                    return Ok((metadata, at, Some(damage)));
+                }
                 Some((&key, value)) => metadata.lines.push((Key(key), value.to_vec())),
-                None => return Ok((metadata, at, None)),
+                None => return Ok((metadata, at + 1, None)),
             }
+            at += len + 1;
         }
     }
 
