@@ -28,12 +28,13 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 8] = [
+const MAIL: [(&str, &[&str]); 9] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index", &["mailbox"]),
     ("dbox", &["mailbox"]),
     ("format-maildir", &["mailbox"]),
+    ("format-mbox", &["mailbox", "index"]),
     ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),
     ("storage", &["mailbox", "format-mdbox", "format-maildir"]),
     ("delivery", &["storage", "mailbox"]),
