@@ -73,7 +73,7 @@ impl Maildir {
 
 impl Saving {
     fn copy_one(&mut self, from: &Maildir, source: &Source) -> Result<(), Error> {
-        if self.maildir().settings.copies == Copies::Linked {
+        if self.maildir().options.copies == Copies::Linked {
             match self.link(from, source) {
                 Err(Error::Syscall { source: error, .. }) if needs_whole_file(&error) => {}
                 other => return other,

@@ -21,11 +21,12 @@ mod scan;
 pub mod settings;
 mod stamp;
 mod state;
+mod stored;
 pub mod uidlist;
 mod unique;
 mod update;
 pub mod view;
 mod watch;
 
-pub use maildir::{Maildir, NewUidValidity, Place};
+pub use maildir::Maildir;
 pub use watch::Watcher;

@@ -5,7 +5,7 @@
 
 use sys::fs::{FsFile, FsResult};
 
-use crate::settings::LineEnds;
+use mailbox::LineEnds;
 
 /// Sizes of a stored message, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,34 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mailbox::{Error, Guid, MailboxName, Status, Uid, UidValidity};
+use mailbox::{
+    Context, Error, Guid, MailboxName, NewUidValidity, Place, Settings, Status, Uid, UidValidity,
+};
 use sys::fs::dotlock::{Dotlock, DotlockError};
 use sys::fs::{Fs, FsResult};
 
 use crate::audience::{Audience, Motion, Waiter};
 use crate::record;
-use crate::settings::Settings;
+use crate::settings::Options;
 use crate::state::State;
 use crate::watch::Watcher;
 
 /// How long we wait for somebody else's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Gives out the UIDVALIDITY of a new or repaired mailbox; never the same one twice to one user.
-pub trait NewUidValidity: Send + Sync {
-    /// # Errors
-    /// The counter cannot be kept.
-    fn next(&self) -> Result<UidValidity, Error>;
-}
-
-/// Where a mailbox is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// Holds `cur/`, `new/` and `tmp/`.
-    pub dir: PathBuf,
-    /// Holds `dovecot-uidlist` and `dovecot-keywords`; mostly the same.
-    pub control: PathBuf,
-}
 
 /// One Maildir. Sessions share it by `Arc`; each has a [`crate::view::View`] of its own.
 pub struct Maildir {
@@ -40,6 +26,7 @@ pub struct Maildir {
     pub(crate) place: Place,
     pub(crate) name: MailboxName,
     pub(crate) settings: Settings,
+    pub(crate) options: Options,
     pub(crate) uid_validities: Arc<dyn NewUidValidity>,
     watcher: Arc<Watcher>,
     /// Views that wait for changes.
@@ -80,18 +67,20 @@ impl Drop for Held<'_> {
 impl Maildir {
     /// Nothing is read before it is asked for.
     #[must_use]
-    pub fn new(
-        fs: Fs,
-        place: Place,
-        name: MailboxName,
-        settings: Settings,
-        uid_validities: Arc<dyn NewUidValidity>,
-    ) -> Self {
+    pub fn new(context: Context, options: Options) -> Self {
+        let Context {
+            fs,
+            place,
+            name,
+            settings,
+            uid_validities,
+        } = context;
         Self {
             fs,
             place,
             name,
             settings,
+            options,
             uid_validities,
             watcher: Watcher::new(),
             audience: Arc::default(),
@@ -114,11 +103,11 @@ impl Maildir {
         self.fs.mkdir_all(&self.place.control, mode)?;
         // `cur` last: who sees it sees a whole Maildir.
         for dir in ["tmp", "new", "cur"] {
-            self.fs.mkdir_all(&self.place.dir.join(dir), mode)?;
+            self.fs.mkdir_all(&self.place.mail.join(dir), mode)?;
         }
         self.settings
             .durability
-            .sync_dir(&self.fs, &self.place.dir)?;
+            .sync_dir(&self.fs, &self.place.mail)?;
         Ok(())
     }
 
@@ -261,7 +250,7 @@ impl Maildir {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        &self.place.dir
+        &self.place.mail
     }
 
     pub(crate) fn not_found(&self) -> Error {

@@ -1,51 +1,4 @@
-//! What the configuration says about a Maildir.
-
-use std::path::Path;
-
-use sys::fs::{Fs, FsFile, FsResult};
-
-/// `mail_fsync`: what is synced before it is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// Whatever is acknowledged. `optimized` and `always` differ for NFS only.
-    #[default]
-    Synced,
-    /// `never`: the kernel writes when it likes.
-    Unsynced,
-}
-
-impl Durability {
-    pub(crate) fn sync_data(self, file: &FsFile) -> FsResult<()> {
-        match self {
-            Self::Synced => file.sync_data(),
-            Self::Unsynced => Ok(()),
-        }
-    }
-
-    pub(crate) fn sync_all(self, file: &FsFile) -> FsResult<()> {
-        match self {
-            Self::Synced => file.sync_all(),
-            Self::Unsynced => Ok(()),
-        }
-    }
-
-    pub(crate) fn sync_dir(self, fs: &Fs, dir: &Path) -> FsResult<()> {
-        match self {
-            Self::Synced => fs.sync_dir(dir),
-            Self::Unsynced => Ok(()),
-        }
-    }
-}
-
-/// How new messages end their lines: `mail_save_crlf`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum LineEnds {
-    /// LF, as Dovecot does unless told otherwise.
-    #[default]
-    Lf,
-    /// CRLF.
-    Crlf,
-}
+//! What the configuration says about a Maildir alone.
 
 /// How hard COPY tries to share files: `maildir_copy_with_hardlinks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -57,29 +10,9 @@ pub enum Copies {
     Whole,
 }
 
-/// Of one mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// What is synced.
-    pub durability: Durability,
-    /// Of new messages.
-    pub line_ends: LineEnds,
+/// Of one mailbox, beside [`mailbox::Settings`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
     /// Of copied messages.
     pub copies: Copies,
-    /// Permission bits of new files.
-    pub file_mode: u32,
-    /// Permission bits of new directories.
-    pub dir_mode: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            durability: Durability::default(),
-            line_ends: LineEnds::default(),
-            copies: Copies::default(),
-            file_mode: 0o600,
-            dir_mode: 0o700,
-        }
-    }
 }

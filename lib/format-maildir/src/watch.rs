@@ -17,7 +17,6 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use crate::audience::{Audience, Motion, Teller, Waiter};
-use crate::maildir;
 use crate::name;
 use crate::record::Place;
 
@@ -71,19 +70,19 @@ impl Watcher {
     /// tell, and the view must look from time to time. The first time that is logged.
     pub(crate) fn join(
         &self,
-        place: &maildir::Place,
+        place: &mailbox::Place,
         audience: &Arc<Audience>,
         waiter: &Arc<Waiter>,
     ) -> bool {
         let mut instance = self.instance();
         if !audience.is_told()
-            && let Err(error) = watch(&mut instance, &place.dir, audience)
+            && let Err(error) = watch(&mut instance, &place.mail, audience)
         {
             stop_if_idle(&mut instance);
             // A mailbox that is gone is no fault of the kernel's.
             let is_gone = error.kind() == io::ErrorKind::NotFound;
             if !is_gone && !self.has_warned.swap(true, Ordering::Relaxed) {
-                let dir = place.dir.display();
+                let dir = place.mail.display();
                 tracing::warn!(
                     "inotify on {dir} failed: {error}; changes by others are found every \
                      mailbox_idle_check_interval"

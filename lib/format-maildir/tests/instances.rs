@@ -6,10 +6,10 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Counter, Rig, view};
-use format_maildir::settings::Settings;
-use format_maildir::{Maildir, Place, Watcher};
-use mailbox::{Access, Expunges, Mailbox, MailboxName};
+use common::{Counter, Rig, place, view};
+use format_maildir::settings::Options;
+use format_maildir::{Maildir, Watcher};
+use mailbox::{Access, Context, Expunges, Mailbox, MailboxName, Settings};
 use rustix::event::{PollFd, PollFlags, poll};
 use sys::fs::Fs;
 
@@ -35,17 +35,14 @@ fn three_hundred_mailboxes_share_one_instance() {
     let rig = Rig::new();
     let watcher = Watcher::new();
     let open = |number: usize| {
-        let dir = rig.home.path().join(number.to_string());
-        let maildir = Maildir::new(
-            Fs::real(),
-            Place {
-                control: dir.clone(),
-                dir,
-            },
-            MailboxName::new("INBOX").unwrap(),
-            Settings::default(),
-            Arc::new(Counter::default()),
-        );
+        let context = Context {
+            fs: Fs::real(),
+            place: place(rig.home.path().join(number.to_string())),
+            name: MailboxName::new("INBOX").unwrap(),
+            settings: Settings::default(),
+            uid_validities: Arc::new(Counter::default()),
+        };
+        let maildir = Maildir::new(context, Options::default());
         let maildir = Arc::new(maildir.watched_by(Arc::clone(&watcher)));
         maildir.create_dirs().unwrap();
         view(&maildir, Access::ReadWrite)

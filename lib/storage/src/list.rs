@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use format_maildir::Place;
-use mailbox::Error;
+use mailbox::{Error, Place};
 use sys::fs::{EntryKind, Fs, FsFile, FsResult, How, Lock, found, join};
 
 use crate::location::{Index, Layout, Location};
@@ -50,15 +49,16 @@ impl List {
             Some(control) => control.join(self.relative(levels)),
             None => dir.clone(),
         };
-        Place { dir, control }
-    }
-
-    /// Where its index files are, if not in its directory.
-    #[must_use]
-    pub fn index_dir(&self, levels: &[String]) -> Option<PathBuf> {
-        match &self.location.index {
+        let index = match &self.location.index {
+            Index::Beside => Some(dir.clone()),
             Index::Under(index) => Some(index.join(self.relative(levels))),
-            Index::Beside | Index::Memory => None,
+            Index::Memory => None,
+        };
+        Place {
+            mail: dir,
+            control,
+            index,
+            alt: None,
         }
     }
 
@@ -205,7 +205,7 @@ impl List {
     /// # Errors
     /// The failed call.
     pub fn is_selectable(&self, levels: &[String]) -> FsResult<bool> {
-        let dir = self.place(levels).dir;
+        let dir = self.place(levels).mail;
         let wanted = match self.location.layout {
             // A directory that lacks cur/ is completed when it is opened.
             Layout::MaildirPlusPlus if !self.is_inbox(levels) => dir,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use format_maildir::NewUidValidity;
-use mailbox::{Error, MailboxName};
+use mailbox::{Error, MailboxName, NewUidValidity};
 use sys::fs::Fs;
 
 use crate::list::List;

@@ -1,6 +1,7 @@
 //! What the configuration says about a user's mail, by the names of the settings.
 
-use format_maildir::settings as maildir;
+use format_maildir::settings::{Copies, Options};
+use mailbox::{Durability, LineEnds};
 use serde::Deserialize;
 
 /// Settings of every service that opens mailboxes.
@@ -110,25 +111,30 @@ pub enum Auto {
 }
 
 impl Settings {
-    /// What a Maildir needs of it.
+    /// What every format needs of it.
     #[must_use]
-    pub fn maildir(&self) -> maildir::Settings {
-        maildir::Settings {
+    pub fn of_mailboxes(&self) -> mailbox::Settings {
+        mailbox::Settings {
             durability: match self.mail_fsync {
-                Fsync::Never => maildir::Durability::Unsynced,
-                Fsync::Optimized | Fsync::Always => maildir::Durability::Synced,
+                Fsync::Never => Durability::Unsynced,
+                Fsync::Optimized | Fsync::Always => Durability::Synced,
             },
-            line_ends: if self.mail_save_crlf {
-                maildir::LineEnds::Crlf
-            } else {
-                maildir::LineEnds::Lf
+            line_ends: match self.mail_save_crlf {
+                true => LineEnds::Crlf,
+                false => LineEnds::Lf,
             },
-            copies: if self.maildir_copy_with_hardlinks {
-                maildir::Copies::Linked
-            } else {
-                maildir::Copies::Whole
+            ..mailbox::Settings::default()
+        }
+    }
+
+    /// What a Maildir needs besides.
+    #[must_use]
+    pub fn of_maildirs(&self) -> Options {
+        Options {
+            copies: match self.maildir_copy_with_hardlinks {
+                true => Copies::Linked,
+                false => Copies::Whole,
             },
-            ..maildir::Settings::default()
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use format_maildir::{Maildir, Place, Watcher};
+use format_maildir::Watcher;
+use mailbox::{Place, StoredMailbox};
 use sys::fs::Fs;
 
 /// Mailboxes that stay in memory after their last session: the next STATUS or delivery is quicker.
@@ -19,8 +20,8 @@ pub struct Shared {
 
 #[derive(Default)]
 struct Open {
-    known: HashMap<Place, Weak<Maildir>>,
-    kept: VecDeque<Arc<Maildir>>,
+    known: HashMap<Place, Weak<dyn StoredMailbox>>,
+    kept: VecDeque<Arc<dyn StoredMailbox>>,
 }
 
 impl Shared {
@@ -38,30 +39,30 @@ impl Shared {
     }
 
     /// The mailbox at `place`; `make` is called for one that is not in memory.
-    pub(crate) fn maildir(
+    pub(crate) fn mailbox(
         &self,
         place: Place,
-        make: impl FnOnce(Place) -> Maildir,
-    ) -> Arc<Maildir> {
+        make: impl FnOnce(Place) -> Arc<dyn StoredMailbox>,
+    ) -> Arc<dyn StoredMailbox> {
         let mut open = self.open();
         let known = open.known.get(&place).and_then(Weak::upgrade);
-        let maildir = known.unwrap_or_else(|| Arc::new(make(place.clone())));
-        open.keep(&maildir);
-        open.known.insert(place, Arc::downgrade(&maildir));
-        maildir
+        let mailbox = known.unwrap_or_else(|| make(place.clone()));
+        open.keep(&mailbox);
+        open.known.insert(place, Arc::downgrade(&mailbox));
+        mailbox
     }
 
     /// The mailboxes at these places are no more what they were: sessions that wait there look.
     pub(crate) fn forget(&self, gone: impl Fn(&Place) -> bool) {
         let mut open = self.open();
-        open.known.retain(|place, maildir| {
+        open.known.retain(|place, mailbox| {
             let stays = !gone(place);
-            if let Some(maildir) = maildir.upgrade().filter(|_| !stays) {
-                maildir.wake();
+            if let Some(mailbox) = mailbox.upgrade().filter(|_| !stays) {
+                mailbox.wake();
             }
             stays
         });
-        open.kept.retain(|maildir| !gone(maildir.place()));
+        open.kept.retain(|mailbox| !gone(mailbox.place()));
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -70,12 +71,12 @@ impl Shared {
 }
 
 impl Open {
-    fn keep(&mut self, maildir: &Arc<Maildir>) {
-        self.kept.retain(|kept| !Arc::ptr_eq(kept, maildir));
-        self.kept.push_back(Arc::clone(maildir));
+    fn keep(&mut self, mailbox: &Arc<dyn StoredMailbox>) {
+        self.kept.retain(|kept| kept.place() != mailbox.place());
+        self.kept.push_back(Arc::clone(mailbox));
         if self.kept.len() > KEPT {
             self.kept.pop_front();
-            self.known.retain(|_, maildir| maildir.strong_count() > 0);
+            self.known.retain(|_, mailbox| mailbox.strong_count() > 0);
         }
     }
 }

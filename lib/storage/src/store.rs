@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use format_maildir::Maildir;
-use format_maildir::save::Saving;
-use format_maildir::view::View;
+use format_maildir::settings::Options;
 use mailbox::{
-    Access, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo, Save, Status,
-    UidSet,
+    Access, Context, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
+    Save, Status, StoredMailbox, UidSet,
 };
 
 use crate::namespace::{Namespace, Target, resolve};
@@ -26,7 +25,8 @@ mod subscribe;
 pub struct Storage {
     shared: Arc<Shared>,
     namespaces: Vec<Namespace>,
-    settings: format_maildir::settings::Settings,
+    settings: mailbox::Settings,
+    maildir: Options,
 }
 
 impl Storage {
@@ -38,7 +38,8 @@ impl Storage {
         Ok(Self {
             shared: Arc::clone(shared),
             namespaces: Namespace::all(&shared.fs, user, settings)?,
-            settings: settings.maildir(),
+            settings: settings.of_mailboxes(),
+            maildir: settings.of_maildirs(),
         })
     }
 
@@ -72,29 +73,38 @@ impl Storage {
     }
 
     /// The mailbox in memory, whether it exists on disk or not.
-    fn maildir(&self, name: &MailboxName, target: &Target) -> Result<Arc<Maildir>, Error> {
+    fn mailbox(
+        &self,
+        name: &MailboxName,
+        target: &Target,
+    ) -> Result<Arc<dyn StoredMailbox>, Error> {
         let namespace = self.namespace(target)?;
         let place = namespace.list.place(&target.levels);
-        Ok(self.shared.maildir(place, |place| {
-            let counter = Arc::clone(&namespace.uid_validities);
-            let fs = self.shared.fs.clone();
-            Maildir::new(fs, place, name.clone(), self.settings, counter)
-                .watched_by(Arc::clone(&self.shared.watcher))
+        Ok(self.shared.mailbox(place, |place| {
+            let context = Context {
+                fs: self.shared.fs.clone(),
+                place,
+                name: name.clone(),
+                settings: self.settings,
+                uid_validities: Arc::clone(&namespace.uid_validities),
+            };
+            let maildir = Maildir::new(context, self.maildir);
+            Arc::new(maildir.watched_by(Arc::clone(&self.shared.watcher)))
         }))
     }
 
     /// A mailbox that exists, or that the configuration wants to exist.
-    fn existing(&self, name: &MailboxName) -> Result<Arc<Maildir>, Error> {
+    fn existing(&self, name: &MailboxName) -> Result<Arc<dyn StoredMailbox>, Error> {
         let target = self.resolve(name)?;
         let namespace = self.namespace(&target)?;
-        let maildir = self.maildir(name, &target)?;
+        let mailbox = self.mailbox(name, &target)?;
         if namespace.list.is_selectable(&target.levels)? {
-            return Ok(maildir);
+            return Ok(mailbox);
         }
         if namespace.list.is_inbox(&target.levels) {
             namespace.list.create_root()?;
-            maildir.create_dirs()?;
-            return Ok(maildir);
+            mailbox.create()?;
+            return Ok(mailbox);
         }
         let auto = namespace.auto(&target.levels);
         if auto == Auto::No {
@@ -109,7 +119,7 @@ impl Storage {
         if auto == Auto::Subscribe {
             self.change_subscription(&target, subscribe::Wish::Subscribe)?;
         }
-        Ok(maildir)
+        Ok(mailbox)
     }
 
     /// Does something with an existing mailbox; what of its directories is missing is made. Whether it
@@ -117,26 +127,26 @@ impl Storage {
     fn with_existing<T>(
         &self,
         name: &MailboxName,
-        act: impl Fn(&Arc<Maildir>) -> Result<T, Error>,
+        act: impl Fn(&Arc<dyn StoredMailbox>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let target = self.resolve(name)?;
-        match act(&self.maildir(name, &target)?) {
+        match act(&self.mailbox(name, &target)?) {
             Err(Error::NotFound { .. }) => {}
             other => return other,
         }
-        let maildir = self.existing(name)?;
-        match act(&maildir) {
+        let mailbox = self.existing(name)?;
+        match act(&mailbox) {
             Err(Error::NotFound { .. }) => {}
             other => return other,
         }
         // Half a mailbox, as some tools leave behind: a directory without cur/, new/ or tmp/.
-        if self.shared.fs.stat_opt(&maildir.place().dir)?.is_none() {
+        if !mailbox.exists()? {
             return Err(Error::NotFound {
                 mailbox: name.clone(),
             });
         }
-        maildir.create_dirs()?;
-        act(&maildir)
+        mailbox.create()?;
+        act(&mailbox)
     }
 }
 
@@ -159,14 +169,11 @@ impl MailStore for Storage {
     }
 
     fn open(&mut self, name: &MailboxName, access: Access) -> Result<Box<dyn Mailbox>, Error> {
-        self.with_existing(name, |maildir| {
-            let view = View::open(Arc::clone(maildir), name.clone(), access)?;
-            Ok(Box::new(view) as Box<dyn Mailbox>)
-        })
+        self.with_existing(name, |mailbox| Arc::clone(mailbox).open(name, access))
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
-        self.with_existing(name, |maildir| maildir.status())
+        self.with_existing(name, |mailbox| mailbox.status())
     }
 
     fn create(&mut self, name: &MailboxName) -> Result<(), Error> {
@@ -198,7 +205,7 @@ impl MailStore for Storage {
     }
 
     fn begin_save(&mut self, name: &MailboxName) -> Result<Box<dyn Save + '_>, Error> {
-        Ok(Box::new(Saving::begin(self.existing(name)?)))
+        self.existing(name)?.begin_save()
     }
 
     fn copy(
@@ -207,12 +214,6 @@ impl MailStore for Storage {
         uids: &UidSet,
         to: &MailboxName,
     ) -> Result<Copied, Error> {
-        let to = self.existing(to)?;
-        let Some(view) = from.as_any().downcast_ref::<View>() else {
-            return Err(Error::NotPossible {
-                why: "Cannot copy from this kind of mailbox",
-            });
-        };
-        format_maildir::copy::copy(view.maildir(), uids, &to)
+        self.existing(to)?.copy_from(from, uids)
     }
 }

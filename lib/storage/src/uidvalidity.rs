@@ -6,8 +6,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use format_maildir::NewUidValidity;
-use mailbox::{Error, UidValidity};
+use mailbox::{Error, NewUidValidity, UidValidity};
 use sys::fs::{Fs, FsResult, How};
 
 const MAIN: &str = "dovecot-uidvalidity";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sys::fs::{Fs, FsError, FsFile, FsResult, How};
 
 use super::load::Stamp;
-use crate::settings::Durability;
+use mailbox::Durability;
 
 /// What is there now.
 pub type Written = (Stamp, FsFile);

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use format_maildir::Maildir;
 use format_maildir::save::Saving;
-use format_maildir::settings::{Durability, Settings};
+use format_maildir::settings::Options;
 use format_maildir::view::View;
-use format_maildir::{Maildir, NewUidValidity, Place};
 use mailbox::{
-    Access, Error, Flags, Keyword, MailDate, Mailbox, MailboxName, NewMail, Save, Seq, Uid, UidSet,
-    UidValidity,
+    Access, Context, Durability, Error, Flags, Keyword, MailDate, Mailbox, MailboxName, NewMail,
+    NewUidValidity, Place, Save, Seq, Settings, Uid, UidSet, UidValidity,
 };
 use sys::fs::Fs;
 use sys::fs::faulty::{Fault, FaultyFs};
@@ -115,20 +115,27 @@ fn open(
     counter: &Arc<Counter>,
     durability: Durability,
 ) -> Arc<Maildir> {
-    let dir = home.path().join("Maildir");
-    Arc::new(Maildir::new(
-        Fs::new(Arc::clone(faults) as _),
-        Place {
-            control: dir.clone(),
-            dir,
-        },
-        MailboxName::new("INBOX").unwrap(),
-        Settings {
+    let context = Context {
+        fs: Fs::new(Arc::clone(faults) as _),
+        place: place(home.path().join("Maildir")),
+        name: MailboxName::new("INBOX").unwrap(),
+        settings: Settings {
             durability,
             ..Settings::default()
         },
-        Arc::clone(counter) as _,
-    ))
+        uid_validities: Arc::clone(counter) as _,
+    };
+    Arc::new(Maildir::new(context, Options::default()))
+}
+
+/// Everything in one directory.
+pub fn place(dir: PathBuf) -> Place {
+    Place {
+        control: dir.clone(),
+        index: Some(dir.clone()),
+        mail: dir,
+        alt: None,
+    }
 }
 
 pub fn view(maildir: &Arc<Maildir>, access: Access) -> View {

@@ -32,12 +32,12 @@ impl Storage {
             return;
         };
         let place = namespace.list.place(&target.levels);
-        let parts = ["cur", "new", "tmp"].map(|part| place.dir.join(part));
+        let parts = ["cur", "new", "tmp"].map(|part| place.mail.join(part));
         let empty = parts
             .iter()
             .all(|part| found(self.shared.fs.rmdir(part)).is_ok());
         if empty {
-            for dir in [&place.dir, &place.control] {
+            for dir in [&place.mail, &place.control] {
                 if let Err(error) = namespace.list.discard_files(dir) {
                     tracing::warn!("{error}; a mailbox that could not be made stays");
                 }
@@ -46,7 +46,11 @@ impl Storage {
         self.shared.forget(|other| *other == place);
         // Levels above it that are empty now.
         let root = &namespace.list.location.root;
-        let above = place.dir.ancestors().skip(1).take_while(|dir| *dir != root);
+        let above = place
+            .mail
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| *dir != root);
         for dir in above.take_while(|dir| dir.starts_with(root)) {
             if self.shared.fs.rmdir(dir).is_err() {
                 break;
@@ -56,9 +60,9 @@ impl Storage {
 
     fn create_locked(&self, name: &MailboxName, target: &Target) -> Result<(), Error> {
         let namespace = self.namespace(target)?;
-        let maildir = self.maildir(name, target)?;
-        maildir.create_dirs()?;
-        let dir = &maildir.place().dir;
+        let mailbox = self.mailbox(name, target)?;
+        mailbox.create()?;
+        let dir = &mailbox.place().mail;
         if namespace.names.layout == Layout::MaildirPlusPlus
             && !namespace.list.is_inbox(&target.levels)
         {
@@ -68,8 +72,6 @@ impl Storage {
                 .fs
                 .open(&dir.join("maildirfolder"), How::AppendCreate, mode)?;
         }
-        // Gives it UIDVALIDITY and GUID.
-        maildir.status()?;
         if let Some(parent) = dir.parent() {
             self.shared.fs.sync_dir(parent)?;
         }

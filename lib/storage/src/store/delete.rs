@@ -28,16 +28,17 @@ impl Storage {
                 mailbox: name.clone(),
             });
         }
-        let maildir = self.maildir(name, &target)?;
-        let guid = maildir.guid().ok();
-        let place = maildir.place().clone();
-        list.discard(&place.dir, namespace.names.layout)?;
+        let mailbox = self.mailbox(name, &target)?;
+        let guid = mailbox.guid().ok();
+        mailbox.prepare_delete()?;
+        let place = mailbox.place().clone();
+        list.discard(&place.mail, namespace.names.layout)?;
         self.shared.forget(|other| *other == place);
-        let beside = [Some(place.control), list.index_dir(&target.levels)];
+        let beside = [Some(place.control), place.index];
         for other in beside
             .into_iter()
             .flatten()
-            .filter(|other| *other != place.dir)
+            .filter(|other| *other != place.mail)
         {
             list.discard_files(&other)?;
         }

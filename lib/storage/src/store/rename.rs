@@ -48,9 +48,9 @@ impl Storage {
         }
         list.rename(&source, &target)?;
         list.forget_cached_names();
-        let root = list.place(&source.levels).dir;
+        let root = list.place(&source.levels).mail;
         self.shared
-            .forget(|place| is_at_or_below(&place.dir, &root));
+            .forget(|place| is_at_or_below(&place.mail, &root));
         let namespace = self.namespace(&target)?;
         self.log_changes(
             namespace,
@@ -110,11 +110,12 @@ impl List {
     /// Of one directory: where the mail is, where control and index files are.
     fn moves(&self, from: &[String], to: &[String]) -> Vec<(PathBuf, PathBuf)> {
         let (old, new) = (self.place(from), self.place(to));
-        let mut moves = vec![(old.dir.clone(), new.dir.clone())];
-        if old.control != old.dir {
+        let mut moves = vec![(old.mail.clone(), new.mail.clone())];
+        if old.control != old.mail {
             moves.push((old.control, new.control));
         }
-        moves.extend(self.index_dir(from).zip(self.index_dir(to)));
+        let index = old.index.filter(|index| *index != old.mail).zip(new.index);
+        moves.extend(index);
         moves
     }
 
