@@ -98,15 +98,42 @@ impl DboxFile {
     /// # Errors
     /// As [`DboxFile::open`].
     pub fn from_file(file: FsFile) -> Result<Self, Error> {
+        match Self::from_damaged(file)? {
+            (file, None) => Ok(file),
+            (file, Some(damage)) => Err(damage.in_file(file.path())),
+        }
+    }
+
+    /// A file whose header may be damaged, and how: then it is read as if it had the usual one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn from_damaged(file: FsFile) -> Result<(Self, Option<Damage>), Error> {
         let mut window = Window::new(file);
-        let bytes = window.get(0, MAX_FILE_HEADER)?;
-        let decoded = FileHeader::decode(bytes);
-        let (header, size) = decoded.map_err(|damage| damage.in_file(window.path()))?;
-        Ok(Self {
+        let decoded = FileHeader::decode(window.get(0, MAX_FILE_HEADER)?);
+        let (header, size, damage) = match decoded {
+            Ok((header, size)) => (header, size, None),
+            Err(damage) => {
+                let usual = FileHeader::new(u32::MAX);
+                let size = usual.encode().len();
+                (usual, size, Some(damage))
+            }
+        };
+        let file = Self {
             window,
             header,
             first: size as u64,
-        })
+        };
+        Ok((file, damage))
+    }
+
+    /// The same open file, with nothing read yet: behind its last message others write.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self {
+            window: Window::new(self.window.file().clone()),
+            ..self.clone()
+        }
     }
 
     /// Its first line.
@@ -204,8 +231,11 @@ impl DboxFile {
     ) -> Result<Body, Error> {
         let damaged = |damage: Damage| damage.in_file(self.path());
         let refs = message.attachments().map_err(damaged)?;
-        let section = self.stored_body(message);
-        let plain = Body::plain(section, message.stored)?;
+        let plain = Body::plain(self.stored_body(message)).map_err(|source| Error::Syscall {
+            call: "read",
+            path: self.path().to_owned(),
+            source,
+        })?;
         if refs.is_empty() {
             return Ok(plain);
         }
