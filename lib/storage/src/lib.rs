@@ -9,7 +9,6 @@
 mod changelog;
 mod list;
 mod location;
-pub mod mutf7;
 mod names;
 mod namespace;
 mod pattern;
@@ -20,6 +19,8 @@ mod subscriptions;
 mod uidvalidity;
 mod user;
 
+/// Mailbox names on disk are those of the wire, but for the separator.
+pub use imap_proto::mutf7;
 pub use location::{Encoding, Index, Layout, Location};
 pub use settings::{Auto, Fsync, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
 pub use shared::Shared;

@@ -1,9 +1,9 @@
 //! Mailbox names of one namespace: what the user says ↔ levels on disk.
 
+use imap_proto::mutf7;
 use mailbox::Error;
 
 use crate::location::{Encoding, Layout};
-use crate::mutf7;
 
 /// The longest level on disk, bytes: what a file system takes.
 const MAX_LEVEL: usize = 255;
@@ -77,7 +77,7 @@ impl Names {
 
     fn decode(&self, level: &str) -> Option<String> {
         match self.encoding {
-            Encoding::Mutf7 => mutf7::decode(level),
+            Encoding::Mutf7 => mutf7::decode(level.as_bytes()),
             Encoding::Utf8 => Some(level.to_owned()),
         }
     }

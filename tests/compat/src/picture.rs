@@ -118,7 +118,7 @@ fn strings(value: &Value) -> BTreeSet<String> {
 /// A mailbox name as IMAP has it.
 #[must_use]
 pub fn utf8(name: &str) -> String {
-    storage::mutf7::decode(name).unwrap()
+    storage::mutf7::decode(name.as_bytes()).unwrap()
 }
 
 /// `31-Jan-2024 23:00:00 +0000`
