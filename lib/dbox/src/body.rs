@@ -1,8 +1,9 @@
 //! A message's body: a part of a file, decompressed, with its attachments.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-use mailbox::Error;
+use compress::Method;
 
 use crate::attachment::{AttachmentDir, ExternalRef};
 use crate::damage::Damage;
@@ -78,18 +79,21 @@ pub(crate) fn io_error(error: sys::fs::FsError) -> io::Error {
 }
 
 /// A body that can be read and sought in.
-#[derive(Debug)]
 pub struct Body(Kind);
 
-#[derive(Debug)]
 enum Kind {
     Stored(Section),
+    Compressed(Box<compress::Reader<Section>>),
     Joined(Box<Joined>),
 }
 
 impl Body {
-    pub(crate) fn plain(section: Section, _stored: u64) -> Result<Self, Error> {
-        Ok(Self(Kind::Stored(section)))
+    /// Decompressed if its first bytes say that it is compressed.
+    pub(crate) fn plain(mut section: Section) -> io::Result<Self> {
+        Ok(Self(match Method::of(&mut section)? {
+            None => Kind::Stored(section),
+            Some(method) => Kind::Compressed(Box::new(compress::Reader::new(method, section)?)),
+        }))
     }
 
     pub(crate) fn joined(
@@ -106,8 +110,18 @@ impl Body {
     pub(crate) fn known_len(&self) -> Option<u64> {
         match &self.0 {
             Kind::Stored(section) => Some(section.len),
-            Kind::Joined(_) => None,
+            Kind::Compressed(_) | Kind::Joined(_) => None,
         }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Stored(_) => "Body(stored)",
+            Kind::Compressed(_) => "Body(compressed)",
+            Kind::Joined(_) => "Body(joined)",
+        })
     }
 }
 
@@ -115,6 +129,7 @@ impl Read for Body {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Kind::Stored(section) => section.read(buf),
+            Kind::Compressed(reader) => reader.read(buf),
             Kind::Joined(joined) => joined.read(buf),
         }
     }
@@ -124,6 +139,7 @@ impl Seek for Body {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.0 {
             Kind::Stored(section) => section.seek(to),
+            Kind::Compressed(reader) => reader.seek(to),
             Kind::Joined(joined) => joined.seek(to),
         }
     }

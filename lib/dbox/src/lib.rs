@@ -29,4 +29,4 @@ pub use header::{FileHeader, MessageHeader};
 pub use lines::VirtualSize;
 pub use metadata::{Key, Metadata};
 pub use places::{Place, Places};
-pub use write::{Extent, Sizes, Writer};
+pub use write::{BodyFormat, Extent, Sizes, Writer};

@@ -3,10 +3,12 @@
 //! A long message is written with zero bytes instead of its header, which comes last: what a kill leaves
 //! has no magic bytes. A short one goes out in one call.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 
+use compress::{Encoding, Method};
 use mailbox::{Error, LineEnds};
-use sys::fs::{Fs, FsError, FsFile, How, Stat};
+use sys::fs::{Fs, FsError, FsFile, FsResult, How, Stat};
 
 use crate::file::{DboxFile, Message};
 use crate::header::{FileHeader, MessageHeader};
@@ -16,6 +18,15 @@ use crate::{damage::Damage, temp};
 
 /// Bytes read from the sender, or moved, at once.
 const CHUNK: usize = 64 * 1024;
+
+/// How new bodies are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyFormat {
+    /// `mail_save_crlf`
+    pub line_ends: LineEnds,
+    /// `zlib_save`; `None`: as they are.
+    pub encoding: Option<Encoding>,
+}
 
 /// Where a message was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +74,7 @@ impl Writer {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn create(fs: &Fs, dir: &std::path::Path, mode: u32) -> Result<Self, Error> {
+    pub fn create(fs: &Fs, dir: &Path, mode: u32) -> Result<Self, Error> {
         let file = temp::create(fs, dir, mode)?;
         Self::begin(file)
     }
@@ -84,7 +95,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Corrupted`]: the file ends before `expected`, has something else behind it, or is not one
     /// that may be appended to.
-    pub fn append(fs: &Fs, path: &std::path::Path, expected: u64) -> Result<Self, Error> {
+    pub fn append(fs: &Fs, path: &Path, expected: u64) -> Result<Self, Error> {
         let file = fs.open(path, How::ReadWrite, 0)?;
         Self::append_to(file, expected)
     }
@@ -144,32 +155,41 @@ impl Writer {
     /// [`Sizes::metadata`].
     ///
     /// # Errors
-    /// Nothing of it counts: [`Writer::roll_back`]. [`Error::Input`] if the sender failed.
+    /// Nothing of it counts: [`Writer::roll_back`]. [`Error::Input`] if the sender failed;
+    /// [`Error::NotPossible`] for a message that would be taken for a compressed one.
     pub fn save(
         &mut self,
         body: &mut dyn Read,
-        ends: LineEnds,
+        format: BodyFormat,
         describe: &mut dyn FnMut(&Sizes) -> Metadata,
     ) -> Result<Extent, Error> {
-        let mut pending = Pending::begin(self);
-        let mut converter = Converter::new(ends);
-        let mut chunk = vec![0; CHUNK];
+        let path = self.file.path().to_owned();
+        let failed = |error| write_error(error, &path);
+        let mut out = Out::begin(Pending::begin(self), format.encoding).map_err(failed)?;
+        let mut converter = Converter::new(format.line_ends);
+        let (mut chunk, mut converted) = (vec![0; CHUNK], Vec::with_capacity(CHUNK + 1));
+        let (mut first, mut plain) = (Vec::new(), 0);
         loop {
             let read = read_some(body, &mut chunk).map_err(Error::Input)?;
+            converted.clear();
+            match read {
+                0 => converter.finish(&mut converted),
+                read => converter.convert(chunk.get(..read).unwrap_or_default(), &mut converted),
+            }
+            refuse_compressed(&mut first, &converted)?;
+            plain += converted.len() as u64;
+            out.write_all(&converted).map_err(failed)?;
             if read == 0 {
                 break;
             }
-            converter.convert(chunk.get(..read).unwrap_or_default(), &mut pending.buffer);
-            pending.flush_if_long()?;
         }
-        converter.finish(&mut pending.buffer);
-        let stored = pending.body_size();
+        let pending = out.finish().map_err(failed)?;
         let sizes = Sizes {
-            stored,
-            plain: stored,
+            stored: pending.body_size(),
+            plain,
             virtual_size: converter.virtual_size,
         };
-        pending.finish(stored, &describe(&sizes))
+        pending.finish(sizes.stored, &describe(&sizes))
     }
 
     /// Copies a stored body byte for byte under other metadata: a message moves between files.
@@ -194,10 +214,8 @@ impl Writer {
             if read == 0 {
                 break;
             }
-            pending
-                .buffer
-                .extend_from_slice(chunk.get(..read).unwrap_or_default());
-            pending.flush_if_long()?;
+            let copied = pending.write_all(chunk.get(..read).unwrap_or_default());
+            copied.map_err(|error| write_error(error, from.path()))?;
         }
         let stored = pending.body_size();
         pending.finish(stored, metadata)
@@ -214,6 +232,62 @@ fn is_cut(damage: Damage, reader: &mut DboxFile, at: u64, size: u64) -> Result<b
     let bytes = reader.bytes(at, left.min(MessageHeader::SIZE))?;
     let header = bytes.get(..MessageHeader::SIZE).unwrap_or(bytes);
     Ok(header.iter().all(|&byte| byte == 0))
+}
+
+/// Compression is recognised by the first bytes: what looks like it cannot be stored as it is.
+fn refuse_compressed(first: &mut Vec<u8>, more: &[u8]) -> Result<(), Error> {
+    let missing = Method::MAGIC_LEN.saturating_sub(first.len());
+    if missing == 0 {
+        return Ok(());
+    }
+    first.extend_from_slice(more.get(..missing).unwrap_or(more));
+    match Method::recognise(first) {
+        None => Ok(()),
+        Some(_) => Err(Error::NotPossible {
+            why: "Saving mails compressed by client isn't supported",
+        }),
+    }
+}
+
+/// A failed write within a compressor comes back as what it was.
+fn write_error(error: io::Error, path: &Path) -> Error {
+    match error.downcast::<FsError>() {
+        Ok(error) => error.into(),
+        Err(source) => Error::Syscall {
+            call: "write",
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
+
+/// Where the body goes, compressed or not.
+enum Out<'w> {
+    Plain(Pending<'w>),
+    Compressed(Box<compress::Writer<Pending<'w>>>),
+}
+
+impl<'w> Out<'w> {
+    fn begin(pending: Pending<'w>, encoding: Option<Encoding>) -> io::Result<Self> {
+        Ok(match encoding {
+            None => Self::Plain(pending),
+            Some(encoding) => Self::Compressed(Box::new(compress::Writer::new(pending, encoding)?)),
+        })
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(pending) => pending.write_all(bytes),
+            Self::Compressed(writer) => writer.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<Pending<'w>> {
+        match self {
+            Self::Plain(pending) => Ok(pending),
+            Self::Compressed(writer) => writer.finish(),
+        }
+    }
 }
 
 /// A message on its way into the file.
@@ -250,14 +324,7 @@ impl<'w> Pending<'w> {
         end.saturating_sub(self.offset + MessageHeader::SIZE as u64)
     }
 
-    fn flush_if_long(&mut self) -> Result<(), Error> {
-        if self.buffer.len() >= CHUNK {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush_buffer(&mut self) -> FsResult<()> {
         self.writer.file.write_all_at(&self.buffer, self.at)?;
         self.at += self.buffer.len() as u64;
         self.buffer.clear();
@@ -277,7 +344,7 @@ impl<'w> Pending<'w> {
             }
             None => true,
         };
-        self.flush()?;
+        self.flush_buffer()?;
         if late {
             self.writer.file.write_all_at(&header, self.offset)?;
         }
@@ -289,7 +356,23 @@ impl<'w> Pending<'w> {
     }
 }
 
-fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> std::io::Result<usize> {
+impl Write for Pending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= CHUNK {
+            self.flush_buffer()
+                .map_err(|error| io::Error::new(error.source.kind(), error))?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// The buffer goes out when it is full, and at the end.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     loop {
         match from.read(buf) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

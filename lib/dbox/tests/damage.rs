@@ -42,7 +42,7 @@ fn sample(dir: &Path) -> PathBuf {
         (b"dddd", &long),
     ] {
         let mut text = text;
-        let save = writer.save(&mut text, mailbox::LineEnds::Lf, &mut |sizes| {
+        let save = writer.save(&mut text, dbox::BodyFormat::default(), &mut |sizes| {
             let mut metadata = sizes.metadata(1);
             metadata.set(dbox::Key::GUID, guid);
             metadata
@@ -52,8 +52,11 @@ fn sample(dir: &Path) -> PathBuf {
     writer.file().path().to_owned()
 }
 
+/// Is its frame whole, its GUID, its body.
+type Left = (bool, Vec<u8>, Vec<u8>);
+
 /// What a damaged copy still has: bodies of frames that are whole, and of salvaged ones.
-fn left(path: &Path) -> Option<Vec<(bool, Vec<u8>, Vec<u8>)>> {
+fn left(path: &Path) -> Option<Vec<Left>> {
     let mut file = DboxFile::open(&Fs::real(), path).ok()?;
     let pieces = scan::pieces(&mut file).unwrap();
     let size = std::fs::metadata(path).unwrap().len();

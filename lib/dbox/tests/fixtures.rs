@@ -7,7 +7,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use common::{Fixture, sha256, with_crlf};
-use dbox::{AttachmentDir, DboxFile, Message, MessageHeader, Writer, scan};
+use compress::{Encoding, Method};
+use dbox::{AttachmentDir, BodyFormat, DboxFile, Message, MessageHeader, Writer, scan};
 use mailbox::LineEnds;
 use sys::fs::{Fs, How};
 
@@ -103,6 +104,22 @@ fn mdbox_with_alt_storage() {
 }
 
 #[test]
+fn mdbox_with_compressed_bodies() {
+    check("mdboxgz", 15);
+}
+
+#[test]
+fn what_looks_compressed_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(&Fs::real(), dir.path(), 0o600).unwrap();
+    for text in [&b"\x1f\x8b\x08 and more"[..], b"\x28\xb5\x2f\xfd"] {
+        let (format, mut text) = (BodyFormat::default(), text);
+        let saved = writer.save(&mut text, format, &mut |sizes| sizes.metadata(1));
+        assert!(matches!(saved, Err(mailbox::Error::NotPossible { .. })));
+    }
+}
+
+#[test]
 fn a_message_moves_between_files() {
     let fixture = Fixture::unpack("mdbox");
     let dir = tempfile::tempdir().unwrap();
@@ -132,9 +149,17 @@ fn what_we_save_reads_as_what_came() {
     let long = b"Subject: long\r\n\r\n".repeat(20_000);
     let texts = [&b"Subject: x\r\n\r\nbody\r\n"[..], b"", &long, b"no end"];
     let mut extents = Vec::new();
-    for ends in [LineEnds::Lf, LineEnds::Crlf] {
+    let formats = Method::ALL.map(|method| BodyFormat {
+        line_ends: LineEnds::Lf,
+        encoding: Some(Encoding::new(method, None).unwrap()),
+    });
+    let plain = [LineEnds::Lf, LineEnds::Crlf].map(|line_ends| BodyFormat {
+        line_ends,
+        encoding: None,
+    });
+    for format in formats.into_iter().chain(plain) {
         for text in texts {
-            let extent = writer.save(&mut &*text, ends, &mut |sizes| {
+            let extent = writer.save(&mut &*text, format, &mut |sizes| {
                 assert_eq!(sizes.virtual_size, text.len() as u64);
                 let mut metadata = sizes.metadata(1_700_000_000);
                 metadata.set(dbox::Key::GUID, b"0123");
