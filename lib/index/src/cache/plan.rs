@@ -1,0 +1,78 @@
+//! Which fields a purge keeps.
+
+use std::collections::HashMap;
+
+use super::decision::Aged;
+use super::field::{Decision, FieldId, Policy};
+use super::registry::{Registered, Registry};
+use super::table::TableEntry;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HasFile {
+    Yes,
+    No,
+}
+
+/// Which fields go into the new file.
+pub(super) struct Plan {
+    pub entries: Vec<TableEntry>,
+    places: HashMap<FieldId, Kept>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub place: u32,
+    decision: Decision,
+    pub fixed_size: Option<u32>,
+}
+
+impl Plan {
+    pub fn new(registry: &Registry, has_file: HasFile, aged: impl Fn(&Registered) -> Aged) -> Self {
+        let mut plan = Self {
+            entries: Vec::new(),
+            places: HashMap::new(),
+        };
+        for (number, field) in registry.fields().iter().enumerate() {
+            let policy = match aged(field) {
+                Aged::Keep => field.policy,
+                Aged::ToTemp => Policy::free(Decision::Temp),
+                Aged::Drop => Policy::NO,
+            };
+            // A first file has all fields, as Dovecot makes it.
+            let keeps_all = has_file == HasFile::No;
+            if !keeps_all && (!field.used || policy.decision == Decision::No) {
+                continue;
+            }
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            plan.add(FieldId(number), field, policy);
+        }
+        plan
+    }
+
+    fn add(&mut self, id: FieldId, field: &Registered, policy: Policy) {
+        let kept = Kept {
+            place: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
+            decision: policy.decision,
+            fixed_size: field.fixed_size(),
+        };
+        self.places.insert(id, kept);
+        self.entries.push(TableEntry {
+            name: field.name.clone(),
+            kind: field.kind,
+            size: field.size,
+            policy,
+            last_used: field.last_used,
+        });
+    }
+
+    /// `None`: nobody wants it, or only of new messages.
+    pub fn keeps(&self, id: FieldId, is_new: bool) -> Option<Kept> {
+        let kept = self.places.get(&id).copied()?;
+        let wanted = match kept.decision {
+            Decision::No => false,
+            Decision::Temp => is_new,
+            Decision::Yes => true,
+        };
+        wanted.then_some(kept)
+    }
+}
