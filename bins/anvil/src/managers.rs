@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use ipc::facts::Protocol;
 use ipc::{AsyncChannel, SessionId};
+use tokio::sync::Notify;
 
 /// Names one connection of a manager; a later one has a greater number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,7 @@ struct Manager {
 pub struct Managers {
     managers: HashMap<Protocol, Manager>,
     last: u64,
+    news: Rc<Notify>,
 }
 
 impl Managers {
@@ -95,19 +97,32 @@ impl Managers {
             .and_then(|manager| manager.unclaimed.as_mut());
         if let Some(unclaimed) = unclaimed {
             unclaimed.remove(session);
+            self.news.notify_waiters();
         }
     }
 
     /// The manager named all survivors: what it did not name is gone.
     pub fn unclaimed(&mut self, protocol: Protocol) -> HashSet<SessionId> {
+        self.news.notify_waiters();
         let manager = self.managers.get_mut(&protocol);
         manager
             .and_then(|manager| manager.unclaimed.take())
             .unwrap_or_default()
     }
 
-    /// Where to send words for the manager of a protocol.
-    pub fn channel(&self, protocol: Protocol) -> Option<Rc<AsyncChannel>> {
-        self.managers.get(&protocol)?.channel.clone()
+    /// Where to send words for the manager that has this session. `None`: it is away, or has not yet
+    /// named what it has.
+    pub fn owner(&self, protocol: Protocol, session: &SessionId) -> Option<Rc<AsyncChannel>> {
+        let manager = self.managers.get(&protocol)?;
+        let is_claimed = match &manager.unclaimed {
+            Some(unclaimed) => !unclaimed.contains(session),
+            None => true,
+        };
+        manager.channel.clone().filter(|_| is_claimed)
+    }
+
+    /// Tells when [`Managers::owner`] may have another answer.
+    pub fn news(&self) -> Rc<Notify> {
+        Rc::clone(&self.news)
     }
 }

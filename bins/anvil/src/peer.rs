@@ -11,7 +11,7 @@ use ipc::{AsyncChannel, Error, SessionId, VERSION};
 use service::journal::{Clean, id};
 
 use crate::managers::Generation;
-use crate::serve::{Shared, forget_unless_back};
+use crate::serve::{AWAY, Shared, forget_unless_back};
 use crate::table::Verdict;
 
 /// Sessions in one record: each has at most 400 bytes, a record 64 KiB.
@@ -269,6 +269,25 @@ async fn admin(channel: &AsyncChannel, state: &Shared) -> Result<(), Refused> {
     }
 }
 
+/// The manager that has a session; one that restarts is waited for as long as its sessions are remembered.
+async fn owner(state: &Shared, session: &Session) -> Option<Rc<AsyncChannel>> {
+    let news = state.borrow().managers.news();
+    let found = async {
+        loop {
+            let more = news.notified();
+            let owner = state
+                .borrow()
+                .managers
+                .owner(session.protocol, &session.session);
+            match owner {
+                Some(owner) => return owner,
+                None => more.await,
+            }
+        }
+    };
+    tokio::time::timeout(AWAY, found).await.ok()
+}
+
 /// Tells the owners; the sessions that were told.
 async fn kick(state: &Shared, sessions: Vec<Session>) -> Vec<Session> {
     let mut kicked = Vec::new();
@@ -278,9 +297,14 @@ async fn kick(state: &Shared, sessions: Vec<Session>) -> Vec<Session> {
         if deaf.contains(&session.protocol) {
             continue;
         }
-        let Some(owner) = state.borrow().managers.channel(session.protocol) else {
+        let Some(owner) = owner(state, &session).await else {
+            deaf.insert(session.protocol);
             continue;
         };
+        if state.borrow().table.protocol_of(&session.session).is_none() {
+            // It ended meanwhile.
+            continue;
+        }
         let word = Reply::EndSession {
             session: session.session.clone(),
         };

@@ -20,7 +20,7 @@ use crate::peer;
 use crate::table::{Table, Verdict};
 
 /// How long the sessions of a manager that is away still count: a restart takes less.
-const AWAY: Duration = Duration::from_secs(10);
+pub const AWAY: Duration = Duration::from_secs(10);
 /// Most peers at once; more wait in the socket's queue.
 const MAX_PEERS: usize = 256;
 /// How often `systemctl status` shows new numbers.

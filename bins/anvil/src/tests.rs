@@ -224,6 +224,34 @@ fn kick_reaches_the_owner() {
 }
 
 #[test]
+fn a_kick_waits_for_a_manager_that_restarts() {
+    local(async {
+        let state = state();
+        let old = manager(&state).await;
+        for id in ["a", "b"] {
+            assert!(count(&old, session(id, "jo", "192.0.2.1"), 9).await);
+        }
+        drop(old);
+        let admin = greeted(&state, Role::Admin).await;
+        let kick = Request::Kick {
+            id: 5,
+            user: "jo".to_owned(),
+            networks: Vec::new(),
+        };
+        say(&admin, kick).await;
+        let new = manager(&state).await;
+        let survivor = session("b", "jo", "192.0.2.1");
+        let sessions = vec![survivor.clone()];
+        say(&new, Request::Resume { sessions }).await;
+        say(&new, Request::Resumed).await;
+        let Reply::EndSession { session } = hear(&new).await else {
+            panic!("not told")
+        };
+        assert_eq!(session.as_str(), "b");
+    });
+}
+
+#[test]
 fn thousands_of_sessions_are_listed_in_records_that_fit() {
     local(async {
         let state = state();
