@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use broker::worker::{Bounds, Prepare, Serve, Work, make_directory};
-use config::Snapshot;
+use config::{PerConnection, Snapshot};
 use ipc::facts::Facts;
 use ipc::worker::{ClientSession, Identity};
 use service::journal::id;
@@ -53,20 +53,29 @@ impl Prepare for Prepared {
     }
 
     fn open(self, identity: Identity) -> Result<User, String> {
-        let storage = storage::Shared::new(Fs::real());
-        Ok(User {
-            snapshot: self.snapshot,
-            identity,
-            storage,
-        })
+        let shared = storage::Shared::new(Fs::real());
+        let settings = PerConnection::new(self.snapshot, {
+            let identity = identity.clone();
+            move |snapshot, facts| {
+                let session = snapshot.settings(facts).map_err(|e| e.to_string())?;
+                let store = open(snapshot, facts, &shared, &identity)?;
+                Ok(ForSessions { session, store })
+            }
+        });
+        Ok(User { identity, settings })
     }
+}
+
+/// What sessions from the same networks have in common.
+struct ForSessions {
+    session: session::Settings,
+    store: Storage,
 }
 
 /// The user, with what its sessions share.
 pub struct User {
-    snapshot: Snapshot,
     identity: Identity,
-    storage: Arc<storage::Shared>,
+    settings: PerConnection<ForSessions, String>,
 }
 
 impl Serve for User {
@@ -89,16 +98,11 @@ impl User {
     fn session(&self, mut work: Work) -> Result<(), String> {
         let client = ClientSession::decode(&work.content).map_err(|error| error.to_string())?;
         let stream = File::from(work.fds.pop().ok_or("BUG: a session without a client")?);
-        let facts = conditions(&client.facts);
-        let settings = self
-            .snapshot
-            .settings(&facts)
-            .map_err(|error| error.to_string())?;
-        let mut store = open(&self.snapshot, &facts, &self.storage, &self.identity)?;
+        let settings = self.settings.get(&conditions(&client.facts))?;
         let context = Context {
-            store: &mut store,
+            store: &mut settings.store.clone(),
             stop: &work.stop,
-            settings: &settings,
+            settings: &settings.session,
             who: Who {
                 user: self.identity.user.as_str(),
                 session: work.session.as_str(),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ipc::facts::{Facts, Transport};
 use ipc::{SessionId, Username};
@@ -44,7 +45,7 @@ pub enum Ended {
 /// One client.
 pub struct Client {
     shared: Rc<Shared>,
-    compiled: Rc<Compiled>,
+    compiled: Arc<Compiled>,
     pub(crate) stream: Stream,
     facts: Facts,
     /// What the client has sent and nobody has taken yet. Wiped: there are passwords in it.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::{PerConnection, Snapshot};
@@ -92,7 +93,7 @@ impl Shared {
     }
 
     /// What counts for this connection.
-    pub(crate) fn settings_for(&self, facts: &Facts) -> Result<Rc<Compiled>, Error> {
+    pub(crate) fn settings_for(&self, facts: &Facts) -> Result<Arc<Compiled>, Error> {
         self.settings.get(&config::Facts {
             protocol: self.protocol.name(),
             local_ip: Some(facts.local.ip()),

@@ -21,10 +21,11 @@ mod rename;
 mod subscribe;
 
 /// A user's mail as one session sees it. Mailboxes themselves are shared by all sessions of the
-/// process ([`Shared`]).
+/// process ([`Shared`]), and clones share what their settings say.
+#[derive(Clone)]
 pub struct Storage {
     shared: Arc<Shared>,
-    namespaces: Vec<Namespace>,
+    namespaces: Arc<[Namespace]>,
     settings: mailbox::Settings,
     maildir: Options,
 }
@@ -37,7 +38,7 @@ impl Storage {
     pub fn open(shared: &Arc<Shared>, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             shared: Arc::clone(shared),
-            namespaces: Namespace::all(&shared.fs, user, settings)?,
+            namespaces: Namespace::all(&shared.fs, user, settings)?.into(),
             settings: settings.of_mailboxes(),
             maildir: settings.of_maildirs(),
         })
@@ -47,7 +48,7 @@ impl Storage {
     #[must_use]
     pub fn directories(&self) -> Vec<std::path::PathBuf> {
         let mut all = Vec::new();
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.iter() {
             let location = &namespace.list.location;
             all.push(location.root.clone());
             all.extend(location.inbox.clone());

@@ -24,7 +24,7 @@ impl Storage {
     pub(super) fn list_matching(&self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
         let subscribed: HashSet<MailboxName> = self.subscribed_names()?.into_iter().collect();
         let mut entries = Vec::new();
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.iter() {
             if !namespace.is_asked_for(patterns) {
                 continue;
             }
@@ -51,7 +51,7 @@ impl Storage {
         patterns: &[String],
     ) -> Result<Vec<ListEntry>, Error> {
         let mut all: BTreeMap<MailboxName, ListEntry> = BTreeMap::new();
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.iter() {
             let tree = namespace.tree()?;
             let entries = tree
                 .iter()
@@ -80,7 +80,7 @@ impl Storage {
     /// Names of all subscriptions, and of mailboxes that will be subscribed when they are made.
     fn subscribed_names(&self) -> Result<Vec<MailboxName>, Error> {
         let mut names = Vec::new();
-        for namespace in &self.namespaces {
+        for namespace in self.namespaces.iter() {
             if namespace.subscriptions {
                 let file = self.read_subscriptions(namespace)?;
                 names.extend(file.names().filter_map(|levels| namespace.display(levels)));
