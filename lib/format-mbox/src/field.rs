@@ -11,7 +11,7 @@ use crate::window::Window;
 /// A managed value longer than this is broken.
 pub const LONGEST_VALUE: usize = 32 * 1024;
 
-/// Further managed fields of one message are hidden from clients and otherwise left alone.
+/// Further managed fields of one message are left alone, as if they were not managed.
 pub const MOST: usize = 64;
 
 /// Bytes of a line that may hold its name.

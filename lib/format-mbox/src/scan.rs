@@ -133,7 +133,11 @@ impl<'s> Scanner<'s> {
         let header = self.window.line_end(from)?;
         let mut reader = FieldReader::new(HeaderDigest::new(self.headers));
         let ends = self.header(header, &mut reader)?;
-        let (fields, md5) = reader.finish();
+        let (mut fields, md5) = reader.finish();
+        if let Some(last) = fields.last_mut() {
+            // Its line end may be the separator.
+            last.end = last.end.min(ends.body);
+        }
         let mut message = Message {
             separator,
             from,

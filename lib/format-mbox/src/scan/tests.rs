@@ -1,3 +1,5 @@
+//! Boundaries of messages, with lies, without ends, in pieces and damaged.
+
 use super::*;
 
 /// Gives one byte at a time, and no more than there are.
