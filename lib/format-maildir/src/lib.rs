@@ -15,6 +15,7 @@ mod lines;
 mod mail;
 mod maildir;
 pub mod name;
+mod packed;
 mod record;
 pub mod save;
 mod scan;

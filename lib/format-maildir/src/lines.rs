@@ -3,14 +3,16 @@
 //! Stored with LF, a line that came with CRLF loses its CR, unless another CR stands before it: so
 //! that reading, which ends every line with CRLF, gives back exactly what came.
 
-use sys::fs::{FsFile, FsResult};
+use sys::fs::FsResult;
 
 use mailbox::LineEnds;
+
+use crate::packed::Sink;
 
 /// Sizes of a stored message, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// In the file.
+    /// In the file, before it is compressed.
     pub on_disk: u64,
     /// When every line ends with CRLF.
     pub with_crlf: u64,
@@ -18,7 +20,7 @@ pub(crate) struct Written {
 
 /// Converts while it writes.
 pub(crate) struct LineWriter<'f> {
-    file: &'f FsFile,
+    sink: Sink<'f>,
     ends: LineEnds,
     buffer: Vec<u8>,
     sizes: Written,
@@ -29,10 +31,10 @@ pub(crate) struct LineWriter<'f> {
 }
 
 impl<'f> LineWriter<'f> {
-    pub(crate) fn new(file: &'f FsFile, ends: LineEnds) -> Self {
+    pub(crate) fn new(sink: Sink<'f>, ends: LineEnds) -> Self {
         let buffer = Vec::with_capacity(96 * 1024);
         Self {
-            file,
+            sink,
             ends,
             buffer,
             sizes: Written::default(),
@@ -75,6 +77,7 @@ impl<'f> LineWriter<'f> {
     pub(crate) fn finish(mut self) -> FsResult<Written> {
         self.release_cr();
         self.flush()?;
+        self.sink.finish()?;
         Ok(self.sizes)
     }
 
@@ -104,7 +107,7 @@ impl<'f> LineWriter<'f> {
     }
 
     fn flush(&mut self) -> FsResult<()> {
-        self.file.append(&self.buffer)?;
+        self.sink.write(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
@@ -141,7 +144,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mail");
         let file = Fs::real().open(&path, How::CreateNew, 0o600).unwrap();
-        let mut writer = LineWriter::new(&file, ends);
+        let mut writer = LineWriter::new(Sink::Plain(&file), ends);
         for piece in input.chunks(step) {
             writer.write(piece).unwrap();
         }

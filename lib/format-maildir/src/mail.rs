@@ -1,5 +1,6 @@
 //! One message of a view, read from its file.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use sys::fs::{FsError, FsFile, FsResult};
 use crate::lines::CrlfCounter;
 use crate::maildir::Maildir;
 use crate::name::Sizes;
+use crate::packed::Body;
 use crate::state::State;
 
 impl Maildir {
@@ -89,7 +91,8 @@ impl MaildirMail {
             let record = state.record(self.uid).filter(|_| !counted);
             record.and_then(|record| Sizes::of(record.base()).physical)
         };
-        if told.is_some_and(|told| told != real) {
+        // A compressed file's name tells the size that the mail had before.
+        if told.is_some_and(|told| told != real) && Body::method_of(file)?.is_none() {
             tracing::warn!(
                 "{}: has {real} bytes, not what its name says",
                 file.path().display()
@@ -102,14 +105,14 @@ impl MaildirMail {
     fn count(&self, file: &FsFile) -> Result<u64, Error> {
         let mut counter = CrlfCounter::default();
         let mut chunk = vec![0; 64 * 1024];
-        let mut offset = 0;
+        let mut body = Body::open(file)?;
         loop {
-            let read = file.read_at(&mut chunk, offset)?;
-            if read == 0 {
-                break;
+            match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => counter.add(chunk.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(file, error)),
             }
-            counter.add(chunk.get(..read).unwrap_or_default());
-            offset += read as u64;
         }
         let mut state = self.maildir.state();
         state.counted.insert(self.uid, counter.bytes);
@@ -132,6 +135,15 @@ impl MaildirMail {
         let record = state.record(self.uid).filter(|record| record.has_file());
         Ok(record.ok_or(Error::Expunged)?.size())
     }
+}
+
+fn read_error(file: &FsFile, source: io::Error) -> Error {
+    FsError {
+        call: "read",
+        path: file.path().to_owned(),
+        source,
+    }
+    .into()
 }
 
 impl Mail for MaildirMail {
@@ -158,6 +170,6 @@ impl Mail for MaildirMail {
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
-        Ok(Box::new(self.file()?.clone()))
+        Ok(Box::new(Body::open(self.file()?)?))
     }
 }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use compress::Method;
 use mailbox::{Appended, Error, Flags, Keyword, MailDate, NewMail, Uid};
 use sys::fs::dotlock::Dotlock;
 use sys::fs::{FsFile, How, Time, join};
@@ -13,6 +14,7 @@ use sys::fs::{FsFile, How, Time, join};
 use crate::lines::LineWriter;
 use crate::maildir::Maildir;
 use crate::name::{self, Letters};
+use crate::packed::Sink;
 use crate::record::{Place, Record};
 use crate::stamp::OwnChange;
 use crate::state::State;
@@ -115,7 +117,10 @@ impl Saving {
 
     fn write(&mut self, mail: &NewMail, body: &mut dyn Read) -> Result<(), Error> {
         let file = self.new_file(mail)?;
-        let mut writer = LineWriter::new(&file, self.maildir.settings.line_ends);
+        let settings = &self.maildir.settings;
+        let sink = Sink::new(&file, settings.compression)?;
+        let mut writer = LineWriter::new(sink, settings.line_ends);
+        let mut first = First::default();
         let mut chunk = vec![0; CHUNK];
         loop {
             let read = match body.read(&mut chunk) {
@@ -124,7 +129,9 @@ impl Saving {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::Input(error)),
             };
-            writer.write(chunk.get(..read).unwrap_or_default())?;
+            let read = chunk.get(..read).unwrap_or_default();
+            first.check(read)?;
+            writer.write(read)?;
         }
         let sizes = writer.finish()?;
         if let Some(date) = mail.internal_date {
@@ -189,6 +196,27 @@ impl Saving {
             });
         }
         Ok(placed)
+    }
+}
+
+/// The first bytes of a message. One that is compressed already would come back as another one.
+#[derive(Default)]
+struct First(Vec<u8>);
+
+impl First {
+    fn check(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let missing = Method::MAGIC_LEN.saturating_sub(self.0.len());
+        if missing == 0 {
+            return Ok(());
+        }
+        self.0
+            .extend_from_slice(bytes.get(..missing).unwrap_or(bytes));
+        match Method::recognise(&self.0) {
+            None => Ok(()),
+            Some(_) => Err(Error::NotPossible {
+                why: "Saving mails compressed by client isn't supported",
+            }),
+        }
     }
 }
 

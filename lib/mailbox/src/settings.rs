@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use compress::Encoding;
 use sys::fs::{Fs, FsFile, FsResult};
 
 /// `mail_fsync`: what is synced before it is acknowledged.
@@ -66,6 +67,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Of new messages.
     pub line_ends: LineEnds,
+    /// How new messages are compressed: `zlib_save`.
+    pub compression: Option<Encoding>,
     /// Permission bits of new files.
     pub file_mode: u32,
     /// Permission bits of new directories.
@@ -77,6 +80,7 @@ impl Default for Settings {
         Self {
             durability: Durability::default(),
             line_ends: LineEnds::default(),
+            compression: None,
             file_mode: 0o600,
             dir_mode: 0o700,
         }

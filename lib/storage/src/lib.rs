@@ -11,7 +11,7 @@ mod list;
 mod location;
 mod names;
 mod namespace;
-mod pattern;
+pub mod pattern;
 mod settings;
 mod shared;
 mod store;

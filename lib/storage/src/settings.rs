@@ -2,6 +2,9 @@
 
 use format_maildir::settings::{Copies, Options};
 use mailbox::{Durability, LineEnds};
+use std::collections::BTreeMap;
+
+use compress::{Encoding, Method};
 use serde::Deserialize;
 
 /// Settings of every service that opens mailboxes.
@@ -13,6 +16,10 @@ pub struct Settings {
     pub mail_fsync: Fsync,
     /// New messages end their lines with CRLF.
     pub mail_save_crlf: bool,
+    /// Parts that are not always there; `zlib` compresses new messages.
+    pub mail_plugins: Vec<String>,
+    /// Settings of those parts.
+    pub plugin: BTreeMap<String, String>,
     /// COPY makes hard links.
     pub maildir_copy_with_hardlinks: bool,
     /// None: one, private, without prefix, with INBOX.
@@ -123,8 +130,32 @@ impl Settings {
                 true => LineEnds::Crlf,
                 false => LineEnds::Lf,
             },
+            compression: self.compression(),
             ..mailbox::Settings::default()
         }
+    }
+
+    /// `plugin { zlib_save = gz; zlib_save_level = 6 }`. What is wrong with it keeps no mail out.
+    fn compression(&self) -> Option<Encoding> {
+        let is_on = self.mail_plugins.iter().any(|plugin| plugin == "zlib");
+        let name = self.plugin.get("zlib_save").filter(|_| is_on)?;
+        let Some(method) = Method::by_name(name) else {
+            tracing::error!("zlib_save: Unknown handler: {name}");
+            return None;
+        };
+        let level = self.plugin.get("zlib_save_level");
+        let level = match level.map(|level| level.parse()).transpose() {
+            Ok(level) => level,
+            Err(error) => {
+                tracing::error!("zlib_save_level: {error}");
+                None
+            }
+        };
+        let encoding = Encoding::new(method, level);
+        encoding
+            .inspect_err(|error| tracing::error!("zlib_save_level: {error}"))
+            .or_else(|_| Encoding::new(method, None))
+            .ok()
     }
 
     /// What a Maildir needs besides.
@@ -146,6 +177,8 @@ impl Default for Settings {
             mail_location: String::new(),
             mail_fsync: Fsync::Optimized,
             mail_save_crlf: false,
+            mail_plugins: Vec::new(),
+            plugin: BTreeMap::new(),
             maildir_copy_with_hardlinks: true,
             namespace: Vec::new(),
         }

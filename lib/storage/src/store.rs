@@ -14,6 +14,7 @@ use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
 
+mod admin;
 mod create;
 mod delete;
 mod listing;
