@@ -10,8 +10,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 use ipc::SessionId;
 use ipc::anvil::Session;
@@ -167,9 +168,8 @@ impl Log {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         // A write that fails half way must not leave half a record before the next one.
         self.file
-            .seek(SeekFrom::Start(self.bytes))
-            .map_err(failed("lseek"))?;
-        self.file.write_all(bytes).map_err(failed("write"))?;
+            .write_all_at(bytes, self.bytes)
+            .map_err(failed("pwrite"))?;
         self.bytes = self
             .bytes
             .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -285,8 +285,8 @@ mod tests {
     fn a_generation_that_was_not_finished_does_not_count() {
         let (mut log, _) = Log::open(Vec::new()).unwrap();
         log.connected(&session("a", "jo", "192.0.2.1")).unwrap();
-        let mut half = File::from(rustix::fs::memfd_create("half", MemfdFlags::CLOEXEC).unwrap());
-        half.write_all(HEADER).unwrap();
+        let half = File::from(rustix::fs::memfd_create("half", MemfdFlags::CLOEXEC).unwrap());
+        half.write_all_at(HEADER, 0).unwrap();
         let mut all = stored(&log);
         all.push(Inherited {
             name: format!("{NAME}9"),
