@@ -46,6 +46,11 @@ impl FsFile {
         Ok(())
     }
 
+    /// Writes with one call, for files in which nobody may see half of it; tells how much went.
+    pub fn write_once(&self, bytes: &[u8]) -> FsResult<usize> {
+        self.retry("write", || self.ops.write(self.fd(), bytes))
+    }
+
     /// Writes all of `bytes` at `offset`, whatever the position.
     pub fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> FsResult<()> {
         while !bytes.is_empty() {
