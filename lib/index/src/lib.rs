@@ -7,9 +7,16 @@
 //! *Invariant:* nothing in here knows a mailbox format, and nothing that it does not understand is
 //! lost when it writes.
 
-pub mod cache;
 mod bytes;
+pub mod cache;
+mod clock;
 mod error;
 pub mod log;
+pub mod state;
+mod store;
+mod transaction;
 
 pub use error::{Corruption, Error};
+pub use state::{Changes, ExtSpec, Extension, RecordRef, State};
+pub use store::{Backup, Created, Index, IndexSync, Options, Request, Requests, Tail, Thresholds};
+pub use transaction::{ExtChange, Preserve, Transaction};
