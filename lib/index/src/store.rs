@@ -205,6 +205,14 @@ impl Index {
         Ok(state)
     }
 
+    /// Has somebody asked for something that nobody has done to the mail yet? As of the last refresh.
+    #[must_use]
+    pub fn has_requests(&self) -> bool {
+        self.reader()
+            .as_ref()
+            .is_some_and(|reader| !reader.requests.is_empty())
+    }
+
     fn reader(&self) -> MutexGuard<'_, Option<Reader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
