@@ -46,7 +46,7 @@ impl Delivery<'_> {
                 let mail = NewMail {
                     flags: *flags,
                     keywords: keywords.clone(),
-                    internal_date: None,
+                    ..NewMail::default()
                 };
                 self.attempt(mailbox, &mail);
             }
@@ -61,7 +61,7 @@ impl Delivery<'_> {
                 &NewMail {
                     flags: Flags::empty(),
                     keywords,
-                    internal_date: None,
+                    ..NewMail::default()
                 },
             );
         }

@@ -57,7 +57,7 @@ impl Maildir {
             let mail = NewMail {
                 flags: file.flags.without(Flags::RECENT),
                 keywords: keywords.collect(),
-                internal_date: None,
+                ..NewMail::default()
             };
             let (base, guid) = (record.base().to_vec(), record.guid().to_vec());
             Some(Source {

@@ -73,7 +73,8 @@ impl Saving {
                 .open(&tmp, How::CreateNew, maildir.settings.file_mode)
             {
                 Ok(file) => {
-                    self.add(tmp, base.into_bytes(), None, mail);
+                    let guid = mail.guid.as_deref().filter(|guid| is_line_value(guid));
+                    self.add(tmp, base.into_bytes(), guid.map(str::as_bytes), mail);
                     return Ok(file);
                 }
                 Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -197,6 +198,11 @@ impl Saving {
         }
         Ok(placed)
     }
+}
+
+/// Can a line of the uidlist hold it?
+fn is_line_value(guid: &str) -> bool {
+    (1..=255).contains(&guid.len()) && guid.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The first bytes of a message. One that is compressed already would come back as another one.

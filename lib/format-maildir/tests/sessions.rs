@@ -374,3 +374,24 @@ fn what_is_being_saved_is_not_cleaned_away() {
     view(&rig.other(), Access::ReadWrite);
     assert_eq!(saving.commit().unwrap().uids.len(), 1);
 }
+
+/// Copied from a mailbox of another format, which says the GUID.
+#[test]
+fn a_copy_from_elsewhere_keeps_its_guid() {
+    let rig = Rig::new();
+    for (guid, kept) in [
+        ("41be9a165b2e046b8745000083ecc375", true),
+        ("no line\nholds this", false),
+    ] {
+        let mut saving = Saving::begin(Arc::clone(&rig.maildir));
+        let mail = NewMail {
+            guid: Some(guid.to_owned()),
+            ..NewMail::default()
+        };
+        saving.save(&mail, &mut &b"a\n"[..]).unwrap();
+        let uid = saving.commit().unwrap().uids[0];
+        let mut other = view(&rig.other(), Access::ReadOnly);
+        let seq = other.seq(uid).unwrap();
+        assert_eq!(other.mail(seq).unwrap().guid().unwrap() == guid, kept);
+    }
+}

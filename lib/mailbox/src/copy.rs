@@ -53,6 +53,8 @@ fn copy_one(from: &mut dyn Mailbox, seq: Seq, saving: &mut dyn Save) -> Result<(
         flags: flags.without(crate::Flags::RECENT),
         keywords,
         internal_date: Some(mail.internal_date()?),
+        guid: Some(mail.guid()?).filter(|guid| !guid.is_empty()),
+        envelope_sender: mail.envelope_sender()?,
     };
     saving.save(&new, &mut mail.body()?)
 }

@@ -63,6 +63,14 @@ pub trait Mail {
     /// The message cannot be read.
     fn guid(&mut self) -> Result<String, Error>;
 
+    /// Who sent it by SMTP; `None`: this format does not keep it.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn envelope_sender(&mut self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
     /// The bytes as stored, decompressed; line ends may be LF or CRLF.
     ///
     /// # Errors

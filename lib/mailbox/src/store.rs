@@ -49,6 +49,11 @@ pub struct NewMail {
     pub keywords: Vec<Keyword>,
     /// INTERNALDATE; `None`: now.
     pub internal_date: Option<MailDate>,
+    /// What [`crate::Mail::guid`] said of the message that this is a copy of; `None`: a new message. A
+    /// format that cannot keep it gives the copy another one.
+    pub guid: Option<String>,
+    /// Who sent it by SMTP; for formats that keep that (mbox). `None`: unknown, or not delivered.
+    pub envelope_sender: Option<String>,
 }
 
 /// What a committed save tells. RFC 4315 §3.

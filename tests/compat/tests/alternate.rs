@@ -131,6 +131,7 @@ impl Ours {
                     flags,
                     keywords,
                     internal_date,
+                    ..NewMail::default()
                 },
                 &mut text.as_bytes(),
             )

@@ -42,6 +42,7 @@ fn run(session: &mut Session<'_>, mut args: Args<'_>) -> Result<Reply, Failure> 
         flags,
         keywords,
         internal_date: append.date.map(mail_date),
+        ..NewMail::default()
     };
     let appended = save(session, announced, &name, &mail)?;
     session.counters.appended += 1;

@@ -164,6 +164,7 @@ pub fn save(
             seconds: 1_500_000_000,
             offset_minutes: 0,
         }),
+        ..NewMail::default()
     };
     Save::save(&mut saving, &mail, &mut text.as_bytes())?;
     Ok(saving.commit()?.uids[0])
