@@ -71,15 +71,21 @@ impl IndexSync<'_> {
             .unwrap_or_default()
     }
 
-    /// Writes a transaction with one call; the new state includes it. Nothing to write: nothing happens.
+    /// Writes a transaction with one call, and with [`Tail::Always`] the new tail; the new state includes
+    /// it. Nothing to write: nothing happens.
     ///
     /// # Errors
     /// [`Error::Refused`] and failed calls: nothing was written. [`Error::NotDurable`]: it was.
     pub fn commit(&mut self, transaction: &Transaction) -> Result<Arc<State>, Error> {
         let midnight = clock::midnight(clock::now());
-        let bytes = transaction
+        let mut bytes = transaction
             .encode(&self.state, midnight)
             .map_err(|what| self.refused(what))?;
+        if self.index.options.tail == Tail::Always && !bytes.is_empty() {
+            // A kill between two writes would leave what Dovecot takes for damage.
+            let end = self.state.place().head + bytes.len() as u64;
+            bytes.extend(self.tail_record(end)?);
+        }
         self.write(&bytes)?;
         if transaction.is_durable() && !bytes.is_empty() {
             self.sync_log()?;
@@ -111,14 +117,20 @@ impl IndexSync<'_> {
         if !wanted || !requests.expunges(&self.state).is_empty() {
             return Ok(());
         }
-        let tail = u32::try_from(place.head + TAIL_RECORD)
-            .map_err(|_| self.refused("log is too large"))?;
+        let record = self.tail_record(place.head)?;
+        self.write(&record)
+    }
+
+    /// The record that moves the tail behind itself, when it stands at `end`.
+    fn tail_record(&self, end: u64) -> Result<Vec<u8>, Error> {
+        let too_large = || self.refused("log is too large");
+        let tail = u32::try_from(end + TAIL_RECORD).map_err(|_| too_large())?;
         let patch = Patch {
             offset: crate::bytes::low32(field::LOG_TAIL),
             data: tail.to_le_bytes().to_vec(),
         };
         let record = Body::HeaderUpdate(vec![patch]).encode(Origin::External);
-        self.write(&record.unwrap_or_default())
+        record.ok_or_else(too_large)
     }
 
     pub(super) fn index(&self) -> &Index {
