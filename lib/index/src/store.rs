@@ -18,6 +18,7 @@ mod reader;
 mod repair;
 mod requests;
 mod rotate;
+mod start_over;
 mod sync;
 mod vanished;
 

@@ -74,7 +74,7 @@ impl IndexSync<'_> {
     }
 }
 
-fn next_header(reader: &Reader) -> LogHeader {
+pub(super) fn next_header(reader: &Reader) -> LogHeader {
     let place = reader.place();
     new_header(
         &reader.state,
@@ -144,7 +144,7 @@ impl Index {
     }
 
     /// `.log` is there all the time, the old or the new one.
-    fn put_log(&self, older: Older) -> FsResult<()> {
+    pub(super) fn put_log(&self, older: Older) -> FsResult<()> {
         self.fs.unlink_if_exists(&self.paths.log2)?;
         if older == Older::Kept {
             self.fs.link(&self.paths.log, &self.paths.log2)?;

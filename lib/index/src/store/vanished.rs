@@ -31,6 +31,20 @@ impl Index {
         }
         Ok(Some(UidSet::from_ranges(uids)))
     }
+
+    /// UIDs that were expunged, as far as the logs there are tell.
+    ///
+    /// # Errors
+    /// Failed calls.
+    pub fn expunged_in_logs(&self) -> Result<UidSet, Error> {
+        let mut uids = Vec::new();
+        for path in [&self.paths.log2, &self.paths.log] {
+            if let Some(log) = LogFile::open(&self.fs, path)? {
+                collect(&log, 0, &mut uids)?;
+            }
+        }
+        Ok(UidSet::from_ranges(uids))
+    }
 }
 
 fn collect(log: &LogFile, modseq: u64, uids: &mut Vec<(Uid, Uid)>) -> Result<(), Error> {
