@@ -28,13 +28,14 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 9] = [
+const MAIL: [(&str, &[&str]); 10] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index", &["mailbox"]),
-    ("dbox", &["mailbox"]),
+    ("dbox", &["mailbox", "index"]),
     ("format-maildir", &["mailbox"]),
     ("format-mbox", &["mailbox", "index"]),
+    ("format-sdbox", &["mailbox", "index", "dbox"]),
     ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),
     ("storage", &["mailbox", "format-mdbox", "format-maildir"]),
     ("delivery", &["storage", "mailbox"]),

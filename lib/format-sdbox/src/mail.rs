@@ -1,0 +1,142 @@
+//! One message of a view, read from its file.
+
+use std::sync::Arc;
+
+use dbox::{DboxFile, Message, VirtualSize};
+use index::state::State;
+use mailbox::{Error, Mail, MailDate, ReadSeek, Uid};
+
+use crate::name;
+use crate::sdbox::Sdbox;
+
+/// A message; its file is opened when something is asked that the index does not know.
+pub(crate) struct SdboxMail<'v> {
+    sdbox: &'v Arc<Sdbox>,
+    state: Arc<State>,
+    uid: Uid,
+    opened: Option<(DboxFile, Message)>,
+}
+
+impl<'v> SdboxMail<'v> {
+    pub fn new(sdbox: &'v Arc<Sdbox>, state: Arc<State>, uid: Uid) -> Self {
+        Self {
+            sdbox,
+            state,
+            uid,
+            opened: None,
+        }
+    }
+
+    fn opened(&mut self) -> Result<&(DboxFile, Message), Error> {
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => self.sdbox.open_mail(self.uid)?,
+        };
+        Ok(self.opened.insert(opened))
+    }
+
+    /// Very old versions wrote no V.
+    fn count(&mut self) -> Result<u64, Error> {
+        let mut size = VirtualSize::default();
+        let mut chunk = vec![0; 64 * 1024];
+        let path = self.opened()?.0.path().to_owned();
+        let mut body = self.body()?;
+        loop {
+            match body.read(&mut chunk) {
+                Ok(0) => return Ok(size.bytes),
+                Ok(read) => size.add(chunk.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let call = "read";
+                    return Err(Error::Syscall { call, path, source });
+                }
+            }
+        }
+    }
+
+    /// RFC822.SIZE as the index has it: one more than it is, 0 for unknown. FORMATS.md §1.10.
+    fn known_size(&self) -> Option<u64> {
+        let seq = self.state.seq(self.uid)?;
+        let bytes = self.state.ext_record(seq, "vsize")?.first_chunk()?;
+        u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
+    }
+}
+
+impl Mail for SdboxMail<'_> {
+    fn size(&mut self) -> Result<u64, Error> {
+        if let Some(size) = self.known_size() {
+            return Ok(size);
+        }
+        let told = self.opened()?.1.virtual_size();
+        match told {
+            Some(size) => Ok(size),
+            None => self.count(),
+        }
+    }
+
+    fn internal_date(&mut self) -> Result<MailDate, Error> {
+        if let Some(date) = self.cached_date("date.received") {
+            return Ok(date);
+        }
+        let (file, message) = self.opened()?;
+        let seconds = match message.received() {
+            Some(received) => received,
+            None => file.file().stat()?.mtime.sec,
+        };
+        Ok(MailDate::local(seconds))
+    }
+
+    fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
+        if let Some(date) = self.cached_date("date.save") {
+            return Ok(Some(date));
+        }
+        let changed = self.opened()?.0.file().stat()?.ctime;
+        Ok(Some(MailDate::local(changed.sec)))
+    }
+
+    fn guid(&mut self) -> Result<String, Error> {
+        let text = self.opened()?.1.guid().unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
+        let attachments = self.sdbox.attachments(&self.state, self.uid);
+        let (file, message) = self.opened()?;
+        Ok(Box::new(file.body(message, attachments.as_ref())?))
+    }
+}
+
+impl SdboxMail<'_> {
+    fn cached_date(&self, _field: &str) -> Option<MailDate> {
+        None
+    }
+}
+
+impl Sdbox {
+    /// Opens a message's file, primary or ALT.
+    ///
+    /// # Errors
+    /// [`Error::Expunged`] when there is none; [`Error::Corrupted`].
+    pub(crate) fn open_mail(&self, uid: Uid) -> Result<(DboxFile, Message), Error> {
+        let Some((mut file, _)) = self.places.open(&self.context.fs, &name::of_mail(uid))? else {
+            return Err(self.missing(uid));
+        };
+        let message = file.only_message()?;
+        Ok((file, message))
+    }
+
+    /// Somebody else has removed it, or somebody has removed its file.
+    fn missing(&self, uid: Uid) -> Error {
+        let is_listed = self
+            .synced()
+            .is_ok_and(|state| state.record_of(uid).is_some());
+        if is_listed {
+            tracing::error!(
+                "{}/{}: the file is gone, but not from the index",
+                self.context.place.mail.display(),
+                name::of_mail(uid)
+            );
+        }
+        Error::Expunged
+    }
+}
