@@ -80,6 +80,7 @@ pub const SECTIONS: &[Section] = &[
 ];
 
 const NAMESPACE: &[Setting] = &[
+    setting("alias_for", Kind::Text, "", MAIL),
     setting("disabled", Kind::Bool, "no", MAIL),
     setting("hidden", Kind::Bool, "no", MAIL),
     setting("ignore_on_failure", Kind::Bool, "no", MAIL),
