@@ -5,6 +5,8 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "cache/dovecot.rs"]
+mod dovecot;
 #[path = "cache/faults.rs"]
 mod faults;
 #[path = "cache/files.rs"]

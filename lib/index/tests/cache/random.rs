@@ -133,11 +133,7 @@ impl World {
             for (field, name) in NAMES.iter().enumerate() {
                 let is_there = expected.is_some_and(|fields| fields.contains(&field));
                 let found = mail.get(self.id(field)).map(<[u8]>::to_vec);
-                assert_eq!(
-                    found,
-                    is_there.then(|| value(number, field)),
-                    "{name}"
-                );
+                assert_eq!(found, is_there.then(|| value(number, field)), "{name}");
             }
         }
     }
