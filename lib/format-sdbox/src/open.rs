@@ -25,10 +25,20 @@ impl Sdbox {
         }
     }
 
-    /// A directory is a mailbox; what is missing in it can be made.
-    pub(crate) fn is_there(&self) -> Result<bool, Error> {
+    fn has_directory(&self) -> Result<bool, Error> {
         let stat = self.context.fs.stat_opt(&self.context.place.mail)?;
         Ok(stat.is_some_and(|stat| stat.is_dir()))
+    }
+
+    /// A directory is a mailbox, and what is missing in it can be made; unless its index says that it is
+    /// being deleted.
+    pub(crate) fn is_there(&self) -> Result<bool, Error> {
+        if !self.has_directory()? {
+            return Ok(false);
+        }
+        let dir = self.index_dir()?;
+        let opened = Index::open(&self.context.fs, dir, self.index_options());
+        Ok(!matches!(opened, Err(IndexError::Deleted { .. })))
     }
 
     /// Opens the index. One that is lost is made from the files.
@@ -37,7 +47,7 @@ impl Sdbox {
         let opened = Index::open(&self.context.fs, dir, self.index_options());
         let index = match opened {
             Ok(index) => index,
-            Err(IndexError::NotFound { .. }) if self.is_there()? => self.make_index()?,
+            Err(IndexError::NotFound { .. }) if self.has_directory()? => self.make_index()?,
             Err(IndexError::NotFound { .. } | IndexError::Deleted { .. }) => {
                 return Err(self.not_found());
             }

@@ -96,7 +96,11 @@ impl Sdbox {
     /// The mailbox is about to be deleted: no session of any process finds it any more, and what lies
     /// outside of its directory goes.
     pub(crate) fn delete_all(&self) -> Result<(), Error> {
-        let index = self.index()?;
+        let index = match self.index() {
+            // A deletion that was killed half way has said so already.
+            Err(Error::NotFound { .. }) if !self.is_there()? => return Ok(()),
+            other => other?,
+        };
         let mut sync = index.begin_sync().map_err(|error| self.told(error))?;
         let mut request = Transaction::internal();
         request.delete_index();

@@ -26,11 +26,12 @@ use sys::fs::faulty::{Fault, FaultyFs};
 use tempfile::TempDir;
 
 /// Counts up from a time.
-pub struct Counter(AtomicU32);
+pub struct Counter;
 
 impl NewUidValidity for Counter {
     fn next(&self) -> Result<UidValidity, Error> {
-        Ok(UidValidity::new(self.0.fetch_add(1, Ordering::Relaxed)).unwrap())
+        static LAST: AtomicU32 = AtomicU32::new(1_700_000_000);
+        Ok(UidValidity::new(LAST.fetch_add(1, Ordering::Relaxed)).unwrap())
     }
 }
 
@@ -53,7 +54,7 @@ pub fn sdbox_at(fs: Fs, place: Place, options: Options) -> Arc<Sdbox> {
         place,
         name: name("INBOX"),
         settings: Settings::default(),
-        uid_validities: Arc::new(Counter(AtomicU32::new(1_700_000_000))),
+        uid_validities: Arc::new(Counter),
     };
     Arc::new(Sdbox::new(context, options))
 }
