@@ -7,6 +7,7 @@
 //! *Invariant:* no name leads outside the directories that the configuration gives a user.
 
 mod changelog;
+mod formats;
 mod list;
 mod location;
 mod names;
@@ -21,7 +22,7 @@ mod user;
 
 /// Mailbox names on disk are those of the wire, but for the separator.
 pub use imap_proto::mutf7;
-pub use location::{Encoding, Index, Layout, Location};
+pub use location::{DirNames, EmptyLevels, Encoding, Format, Index, Layout, Location};
 pub use settings::{Auto, Fsync, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
 pub use shared::Shared;
 pub use store::Storage;

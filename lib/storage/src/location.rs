@@ -1,10 +1,63 @@
-//! `mail_location`: `maildir:~/Maildir:LAYOUT=fs:INBOX=…:INDEX=…:CONTROL=…:UTF-8`.
+//! `mail_location`: `mdbox:~/mdbox:INDEX=/var/i/%u:ALT=/slow/%u:VOLATILEDIR=/run/x/%u:UTF-8`.
 //!
 //! Split before variables are put in: a user name with a `:` in it is a name, not a parameter.
 
+mod detect;
+mod parse;
+
 use std::path::{Path, PathBuf};
 
-use mailbox::Error;
+pub use parse::Expand;
+
+/// What the bytes of a location's mailboxes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `maildir:`
+    #[default]
+    Maildir,
+    /// `mbox:`
+    Mbox,
+    /// `sdbox:`, `dbox:`
+    Sdbox,
+    /// `mdbox:`
+    Mdbox,
+}
+
+impl Format {
+    /// The word before the colon.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Maildir => "maildir",
+            Self::Mbox => "mbox",
+            Self::Sdbox => "sdbox",
+            Self::Mdbox => "mdbox",
+        }
+    }
+
+    fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "maildir" => Some(Self::Maildir),
+            "mbox" => Some(Self::Mbox),
+            "sdbox" | "dbox" => Some(Self::Sdbox),
+            "mdbox" => Some(Self::Mdbox),
+            _ => None,
+        }
+    }
+
+    /// sdbox or mdbox?
+    #[must_use]
+    pub fn is_dbox(self) -> bool {
+        matches!(self, Self::Sdbox | Self::Mdbox)
+    }
+
+    fn layout(self) -> Layout {
+        match self {
+            Self::Maildir => Layout::MaildirPlusPlus,
+            Self::Mbox | Self::Sdbox | Self::Mdbox => Layout::Fs,
+        }
+    }
+}
 
 /// How mailbox names become directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -12,7 +65,7 @@ pub enum Layout {
     /// `Maildir/.A.B`
     #[default]
     MaildirPlusPlus,
-    /// `Maildir/A/B`
+    /// `mdbox/mailboxes/A/B/dbox-Mails`, `mail/A/B`
     Fs,
 }
 
@@ -37,25 +90,6 @@ pub enum Encoding {
     Utf8,
 }
 
-/// Where one namespace's mail is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// Directory of all mailboxes.
-    pub root: PathBuf,
-    /// `INBOX=`: directory of INBOX, if it is not `root`.
-    pub inbox: Option<PathBuf>,
-    /// `CONTROL=`: where uidlists, keywords and subscriptions are, if not beside the mail.
-    pub control: Option<PathBuf>,
-    /// `INDEX=`: where index files are, if not beside the mail. `MEMORY`: nowhere.
-    pub index: Index,
-    /// `LAYOUT=`
-    pub layout: Layout,
-    /// `UTF-8`
-    pub encoding: Encoding,
-    /// `SUBSCRIPTIONS=`: name of the file.
-    pub subscriptions: String,
-}
-
 /// Where index files are.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Index {
@@ -68,158 +102,136 @@ pub enum Index {
     Memory,
 }
 
-/// Puts values into one part of a setting: variables, then `~/`.
-pub trait Expand {
-    /// # Errors
-    /// An unknown variable, or `~` without a home.
-    fn expand(&self, part: &str) -> Result<String, Error>;
+/// Where `DIRNAME` stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DirNames {
+    /// In the path of mail (`DIRNAME=`).
+    #[default]
+    OfMail,
+    /// Also in those under `CONTROL=` and `INDEX=` (`FULLDIRNAME=`).
+    OfAll,
+}
+
+/// What becomes of levels above mailboxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EmptyLevels {
+    /// They stay until they are deleted.
+    #[default]
+    Stay,
+    /// `NO-NOSELECT`: they go with the last mailbox below them.
+    Go,
+}
+
+/// Where one namespace's mail is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// What the mailboxes' bytes are.
+    pub format: Format,
+    /// Directory of everything that has no other place.
+    pub root: PathBuf,
+    /// `INBOX=`: where INBOX is, if it is not among the others: a directory, or mbox's file.
+    pub inbox: Option<PathBuf>,
+    /// `CONTROL=`: where uidlists, keywords and subscriptions are, if not beside the mail.
+    pub control: Option<PathBuf>,
+    /// `INDEX=`
+    pub index: Index,
+    /// `ALT=`: where older mail may be.
+    pub alt: Option<PathBuf>,
+    /// `VOLATILEDIR=`: where locks are, that need not outlive a boot.
+    pub volatile: Option<PathBuf>,
+    /// `LAYOUT=`
+    pub layout: Layout,
+    /// `UTF-8`
+    pub encoding: Encoding,
+    /// `SUBSCRIPTIONS=`: name of the file.
+    pub subscriptions: String,
+    /// `LISTINDEX=`: name of the file.
+    pub list_index: String,
+    /// `MAILBOXDIR=`: directory in `root` that all mailboxes are in. dbox: `mailboxes`; mostly empty.
+    pub mailbox_dir: String,
+    /// `DIRNAME=`: what is in a mailbox's directory and holds its mail. dbox: `dbox-Mails`; mostly empty.
+    pub mail_dir: String,
+    /// Which paths have it.
+    pub dir_names: DirNames,
+    /// `NO-NOSELECT`
+    pub empty_levels: EmptyLevels,
 }
 
 impl Location {
-    /// Reads the setting; empty: `~/Maildir`.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming what is not understood.
-    pub fn parse(setting: &str, expand: &dyn Expand) -> Result<Self, Error> {
-        let setting = if setting.trim().is_empty() {
-            "maildir:~/Maildir"
-        } else {
-            setting.trim()
-        };
-        let mut parts = split(setting).into_iter();
-        let first = parts.next().unwrap_or_default();
-        let (path, rest) = match first.as_str() {
-            "maildir" | "auto" => (parts.next().unwrap_or_default(), parts),
-            path if path.starts_with(['/', '~', '%']) => (first.clone(), parts),
-            driver => {
-                let text = format!(
-                    "mail_location: driver {driver:?} is not supported by this version, only maildir"
-                );
-                return Err(Error::Config(text));
-            }
-        };
-        let mut location = Self {
-            root: directory(&path, expand)?,
-            inbox: None,
-            control: None,
-            index: Index::Beside,
-            layout: Layout::default(),
-            encoding: Encoding::default(),
-            subscriptions: "subscriptions".to_owned(),
-        };
-        for parameter in rest {
-            location.parameter(&parameter, expand)?;
-        }
-        Ok(location)
+    /// Holds everything of mailboxes but what other keys lead elsewhere.
+    #[must_use]
+    pub fn mailboxes(&self) -> PathBuf {
+        below(&self.root, &self.mailbox_dir)
     }
 
-    fn parameter(&mut self, parameter: &str, expand: &dyn Expand) -> Result<(), Error> {
-        let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        match (key, value) {
-            ("UTF-8", "") => self.encoding = Encoding::Utf8,
-            ("LAYOUT", "maildir++" | "Maildir++") => self.layout = Layout::MaildirPlusPlus,
-            ("LAYOUT", "fs") => self.layout = Layout::Fs,
-            ("INBOX", path) => self.inbox = Some(directory(path, expand)?),
-            ("CONTROL", path) => self.control = Some(directory(path, expand)?),
-            ("INDEX", "MEMORY") => self.index = Index::Memory,
-            ("INDEX", path) => self.index = Index::Under(directory(path, expand)?),
-            ("SUBSCRIPTIONS", name) if !name.is_empty() && !name.contains('/') => {
-                name.clone_into(&mut self.subscriptions);
-            }
-            // Both only concern files that we do not make.
-            ("INDEXPVT" | "VOLATILEDIR" | "LISTINDEX", _) => {}
-            _ => {
-                let text = format!("mail_location: {parameter:?} is not supported by this version");
-                return Err(Error::Config(text));
-            }
+    /// Holds the uidvalidity counter. FORMATS.md §5.1 for mbox.
+    #[must_use]
+    pub fn control_root(&self) -> PathBuf {
+        match &self.control {
+            Some(control) => control.clone(),
+            None => self.with_imap(&self.root),
         }
-        Ok(())
+    }
+
+    /// Holds `subscriptions`.
+    #[must_use]
+    pub fn subscriptions_dir(&self) -> &Path {
+        self.control.as_deref().unwrap_or(&self.root)
+    }
+
+    /// Holds `dovecot.mailbox.log` and the list index; `None` where index files are nowhere.
+    #[must_use]
+    pub fn index_root(&self) -> Option<PathBuf> {
+        match &self.index {
+            Index::Beside => Some(self.with_imap(&self.root)),
+            Index::Under(index) => Some(self.with_imap(index)),
+            Index::Memory => None,
+        }
+    }
+
+    /// Holds `mailboxes.lock`.
+    #[must_use]
+    pub fn lock_dir(&self) -> PathBuf {
+        match (&self.volatile, self.index_root()) {
+            (Some(volatile), _) => volatile.clone(),
+            (None, Some(index)) => index,
+            (None, None) => self.root.clone(),
+        }
+    }
+
+    /// Every directory that mail may be in; mbox's INBOX stands for its directory, where its lock is.
+    #[must_use]
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.root.clone()];
+        match (self.format, &self.inbox) {
+            (Format::Mbox, Some(inbox)) => all.extend(inbox.parent().map(Path::to_owned)),
+            (_, inbox) => all.extend(inbox.clone()),
+        }
+        all.extend(self.control.clone());
+        all.extend(self.alt.clone());
+        all.extend(self.volatile.clone());
+        if let Index::Under(index) = &self.index {
+            all.push(index.clone());
+        }
+        all
+    }
+
+    /// mbox keeps what is not mail in `.imap`.
+    fn with_imap(&self, dir: &Path) -> PathBuf {
+        match self.format {
+            Format::Mbox if self.mail_dir.is_empty() => dir.join(IMAP_DIR),
+            _ => dir.to_owned(),
+        }
     }
 }
 
-/// At single colons; `::` is a colon in a value.
-fn split(setting: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut characters = setting.chars().peekable();
-    while let Some(character) = characters.next() {
-        let escaped = character == ':' && characters.next_if_eq(&':').is_some();
-        if character == ':' && !escaped {
-            parts.push(String::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push(character);
-        }
-    }
-    parts
-}
+/// Where mbox keeps what is not mail.
+pub const IMAP_DIR: &str = ".imap";
 
-fn directory(part: &str, expand: &dyn Expand) -> Result<PathBuf, Error> {
-    let path = expand.expand(part)?;
-    let trimmed = path.trim_end_matches('/');
-    if !path.starts_with('/') || path.split('/').any(|level| level == "..") {
-        return Err(Error::Config(format!(
-            "mail_location: {path:?} is not an absolute path"
-        )));
-    }
-    Ok(Path::new(if trimmed.is_empty() { "/" } else { trimmed }).to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Home;
-
-    impl Expand for Home {
-        fn expand(&self, part: &str) -> Result<String, Error> {
-            Ok(part
-                .replace("%u", "x:INBOX=/etc")
-                .replacen('~', "/home/x", 1))
-        }
-    }
-
-    fn parse(setting: &str) -> Location {
-        Location::parse(setting, &Home).unwrap()
-    }
-
-    #[test]
-    fn the_whole_grammar() {
-        let location =
-            parse("maildir:~/Maildir/:LAYOUT=fs:INBOX=~/in:INDEX=/var/i:CONTROL=/c:UTF-8");
-        assert_eq!(location.root, Path::new("/home/x/Maildir"));
-        assert_eq!(location.inbox, Some("/home/x/in".into()));
-        assert_eq!(location.control, Some("/c".into()));
-        assert_eq!(location.index, Index::Under("/var/i".into()));
-        assert_eq!(
-            (location.layout, location.encoding),
-            (Layout::Fs, Encoding::Utf8)
-        );
-        assert_eq!(parse("").root, Path::new("/home/x/Maildir"));
-        assert_eq!(parse("~/Mail").root, Path::new("/home/x/Mail"));
-        assert_eq!(parse("maildir:/a::b").root, Path::new("/a:b"));
-        assert_eq!(parse("maildir:~/M:INDEX=MEMORY").index, Index::Memory);
-    }
-
-    #[test]
-    fn a_user_name_is_no_parameter() {
-        let location = parse("maildir:/var/mail/%u");
-        assert_eq!(location.root, Path::new("/var/mail/x:INBOX=/etc"));
-        assert_eq!(location.inbox, None);
-    }
-
-    #[test]
-    fn what_is_not_supported_is_said() {
-        for bad in [
-            "mdbox:~/m",
-            "maildir:~/m:LAYOUT=index",
-            "maildir:~/m:FOO=1",
-            "maildir:m",
-            "imap:",
-        ] {
-            assert!(
-                matches!(Location::parse(bad, &Home), Err(Error::Config(_))),
-                "{bad}"
-            );
-        }
-        assert!(Location::parse("maildir:/a/../../etc", &Home).is_err());
+/// `dir/name`; `dir` for no name.
+pub fn below(dir: &Path, name: &str) -> PathBuf {
+    match name {
+        "" => dir.to_owned(),
+        name => dir.join(name),
     }
 }

@@ -3,7 +3,7 @@
 use imap_proto::mutf7;
 use mailbox::Error;
 
-use crate::location::{Encoding, Layout};
+use crate::location::{Encoding, Format, IMAP_DIR, Layout, Location};
 
 /// The longest level on disk, bytes: what a file system takes.
 const MAX_LEVEL: usize = 255;
@@ -11,8 +11,39 @@ const MAX_LEVEL: usize = 255;
 /// Deepest hierarchy.
 const MAX_LEVELS: usize = 32;
 
+/// Names that stand where the format has something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    format: Format,
+    mail_dir: String,
+}
+
+impl Reserved {
+    /// Of one location.
+    #[must_use]
+    pub fn of(location: &Location) -> Self {
+        Self {
+            format: location.format,
+            mail_dir: location.mail_dir.clone(),
+        }
+    }
+
+    fn contains(&self, level: &str) -> bool {
+        if !self.mail_dir.is_empty() && level == self.mail_dir {
+            return true;
+        }
+        match self.format {
+            Format::Mbox => {
+                level == IMAP_DIR || level.ends_with(".lock") || level == ".subscriptions"
+            }
+            Format::Maildir => FILES.contains(&level),
+            Format::Sdbox | Format::Mdbox => false,
+        }
+    }
+}
+
 /// Rules of one namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// How names become directories.
     pub layout: Layout,
@@ -20,23 +51,29 @@ pub struct Names {
     pub encoding: Encoding,
     /// Between levels, as the user sees them.
     pub separator: char,
+    /// Where levels are directories: those that cannot be.
+    pub reserved: Reserved,
 }
 
 impl Names {
     /// Levels in storage encoding of a name without its namespace's prefix.
     ///
     /// # Errors
-    /// [`Error::InvalidName`]: no mailbox can be called that.
+    /// [`Error::InvalidName`], in the words of Dovecot: no mailbox can be called that.
     pub fn levels(&self, name: &str) -> Result<Vec<String>, Error> {
+        let invalid = |why| Err(Error::InvalidName { why });
         if name.starts_with('~') {
-            return Err(Error::InvalidName {
-                why: "Invalid mailbox name: Begins with '~'",
-            });
+            return invalid("Invalid mailbox name: Begins with '~'");
+        }
+        if name.starts_with(self.separator) {
+            return invalid("Invalid mailbox name: Begins with hierarchy separator");
         }
         let levels: Vec<String> = name.split(self.separator).map(|l| self.encode(l)).collect();
-        let invalid = |why| Err(Error::InvalidName { why });
+        if levels.last().is_some_and(String::is_empty) {
+            return invalid("Invalid mailbox name: Ends with hierarchy separator");
+        }
         if levels.iter().any(String::is_empty) {
-            return invalid("Invalid mailbox name: it has an empty level");
+            return invalid("Invalid mailbox name: Has adjacent hierarchy separators");
         }
         if levels.len() > MAX_LEVELS {
             return invalid("Mailbox name has too many levels");
@@ -89,18 +126,24 @@ impl Names {
         if level.contains(['/', '\0']) {
             return Some("Character not allowed in mailbox name: '/'");
         }
-        match self.layout {
-            Layout::MaildirPlusPlus => level
-                .contains('.')
-                .then_some("Character not allowed in mailbox name: '.'"),
-            Layout::Fs => (level.starts_with('.') || RESERVED.contains(&level))
-                .then_some("Invalid mailbox name"),
+        if self.layout == Layout::MaildirPlusPlus {
+            let has_dot = level.contains('.');
+            return has_dot.then_some("Character not allowed in mailbox name: '.'");
+        }
+        match level {
+            "." => Some("Invalid mailbox name: Contains '.' part"),
+            // The trash among them.
+            _ if level.starts_with("..") => Some("Invalid mailbox name: Contains '..' part"),
+            _ if self.reserved.contains(level) => {
+                Some("Invalid mailbox name: Contains reserved name")
+            }
+            _ => None,
         }
     }
 }
 
-/// Files and directories that stand where mailboxes would.
-const RESERVED: [&str; 26] = [
+/// Files and directories of Maildir that stand where mailboxes would.
+const FILES: [&str; 26] = [
     "cur",
     "dovecot-acl",
     "dovecot-acl-list",
@@ -133,16 +176,25 @@ const RESERVED: [&str; 26] = [
 mod tests {
     use super::*;
 
-    const PLUS: Names = Names {
-        layout: Layout::MaildirPlusPlus,
-        encoding: Encoding::Mutf7,
-        separator: '/',
-    };
-    const FS: Names = Names {
-        layout: Layout::Fs,
-        encoding: Encoding::Mutf7,
-        separator: '/',
-    };
+    fn names(format: Format, layout: Layout, mail_dir: &str) -> Names {
+        Names {
+            layout,
+            encoding: Encoding::Mutf7,
+            separator: '/',
+            reserved: Reserved {
+                format,
+                mail_dir: mail_dir.to_owned(),
+            },
+        }
+    }
+
+    fn plus() -> Names {
+        names(Format::Maildir, Layout::MaildirPlusPlus, "")
+    }
+
+    fn fs() -> Names {
+        names(Format::Maildir, Layout::Fs, "")
+    }
 
     #[test]
     fn names_go_both_ways() {
@@ -155,11 +207,11 @@ mod tests {
             "INBOX/x",
         ] {
             for names in [
-                PLUS,
-                FS,
+                plus(),
+                fs(),
                 Names {
                     encoding: Encoding::Utf8,
-                    ..FS
+                    ..fs()
                 },
             ] {
                 assert_eq!(
@@ -168,17 +220,17 @@ mod tests {
                 );
             }
         }
-        assert!(FS.levels("dot.ted/x.y").is_ok() && FS.levels("lists/dovecot.org").is_ok());
-        assert!(PLUS.levels("x/~y").is_ok());
+        assert!(fs().levels("dot.ted/x.y").is_ok() && fs().levels("lists/dovecot.org").is_ok());
+        assert!(plus().levels("x/~y").is_ok());
     }
 
     #[test]
     fn what_leads_elsewhere_is_no_name() {
         for bad in [
-            "", "/", "/etc", "a//b", "a/", "..", "a/../b", ".", "~x", "a/.b",
+            "", "/", "/etc", "a//b", "a/", "..", "a/../b", ".", "~x", "a/.", "..x",
         ] {
-            assert!(PLUS.levels(bad).is_err(), "{bad}");
-            assert!(FS.levels(bad).is_err(), "{bad}");
+            assert!(plus().levels(bad).is_err(), "{bad}");
+            assert!(fs().levels(bad).is_err(), "{bad}");
         }
         for bad in [
             "cur",
@@ -187,13 +239,39 @@ mod tests {
             "a/dovecot.index.log",
             "subscriptions",
         ] {
-            assert!(FS.levels(bad).is_err(), "{bad}");
+            assert!(fs().levels(bad).is_err(), "{bad}");
         }
-        assert!(PLUS.levels("a.b").is_err() && PLUS.levels(&"ä".repeat(100)).is_err());
+        assert!(plus().levels("a.b").is_err() && plus().levels(&"ä".repeat(100)).is_err());
         let dots = Names {
             separator: '.',
-            ..PLUS
+            ..plus()
         };
         assert!(dots.levels("a/b").is_err() && dots.levels("a.b").is_ok());
+    }
+
+    /// The answers are those of `doveadm mailbox create` of Dovecot 2.3.19.
+    #[test]
+    fn each_format_has_names_of_its_own() {
+        let sdbox = names(Format::Sdbox, Layout::Fs, "dbox-Mails");
+        let mbox = names(Format::Mbox, Layout::Fs, "");
+        for name in [
+            ".x",
+            "a/.x",
+            "a..b",
+            "cur",
+            "x.y",
+            "subscriptions",
+            "a*b",
+            "a\\b",
+        ] {
+            assert!(sdbox.levels(name).is_ok(), "{name}");
+            assert!(mbox.levels(name).is_ok(), "{name}");
+        }
+        for name in ["dbox-Mails", "a/dbox-Mails"] {
+            assert!(sdbox.levels(name).is_err() && mbox.levels(name).is_ok());
+        }
+        for name in ["x.lock", ".imap", "a/.imap"] {
+            assert!(sdbox.levels(name).is_ok() && mbox.levels(name).is_err());
+        }
     }
 }

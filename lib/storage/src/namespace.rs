@@ -7,7 +7,7 @@ use sys::fs::Fs;
 
 use crate::list::List;
 use crate::location::Location;
-use crate::names::Names;
+use crate::names::{Names, Reserved};
 use crate::settings::{Auto, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
 use crate::uidvalidity::Counter;
 use crate::user::MailUser;
@@ -82,14 +82,17 @@ impl Namespace {
                 namespace.name
             )))
         };
-        if namespace.kind != Kind::Private {
-            return wrong("only type=private is supported by this version".to_owned());
+        if namespace.kind == Kind::Shared {
+            return wrong("type=shared is not supported by this version".to_owned());
+        }
+        if namespace.kind == Kind::Public && namespace.inbox {
+            return wrong("type=public has nobody's INBOX".to_owned());
         }
         let setting = match namespace.location.as_str() {
             "" => &settings.mail_location,
             own => own,
         };
-        let location = Location::parse(setting, user)?;
+        let location = Location::parse(setting, fs, user)?;
         let mut characters = namespace.separator.chars();
         let separator = match (characters.next(), characters.next()) {
             (None, _) => location.layout.separator(),
@@ -106,13 +109,14 @@ impl Namespace {
             layout: location.layout,
             encoding: location.encoding,
             separator,
+            reserved: Reserved::of(&location),
         };
         let list = List {
             fs: fs.clone(),
             location,
             has_inbox: namespace.inbox,
         };
-        let uid_validities = Arc::new(Counter::new(fs.clone(), list.control_root().to_owned()));
+        let uid_validities = Arc::new(Counter::new(fs.clone(), list.location.control_root()));
         Ok(Self {
             prefix: namespace.prefix.clone(),
             names,

@@ -20,6 +20,8 @@ pub struct Settings {
     pub mail_plugins: Vec<String>,
     /// Settings of those parts.
     pub plugin: BTreeMap<String, String>,
+    /// Where attachments are that are not in their messages; variables not yet put in. Empty: nowhere.
+    pub mail_attachment_dir: String,
     /// COPY makes hard links.
     pub maildir_copy_with_hardlinks: bool,
     /// None: one, private, without prefix, with INBOX.
@@ -43,6 +45,8 @@ pub enum Fsync {
 pub struct NamespaceSettings {
     /// For the configuration only.
     pub name: String,
+    /// Prefix of the namespace that has the same mailboxes; `None`-like when empty.
+    pub alias_for: String,
     /// As if it was not there.
     pub disabled: bool,
     /// Not told in NAMESPACE.
@@ -179,6 +183,7 @@ impl Default for Settings {
             mail_save_crlf: false,
             mail_plugins: Vec::new(),
             plugin: BTreeMap::new(),
+            mail_attachment_dir: String::new(),
             maildir_copy_with_hardlinks: true,
             namespace: Vec::new(),
         }
@@ -190,6 +195,7 @@ impl Default for NamespaceSettings {
     fn default() -> Self {
         Self {
             name: String::new(),
+            alias_for: String::new(),
             disabled: false,
             hidden: false,
             ignore_on_failure: false,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use format_maildir::Watcher;
-use mailbox::{Place, StoredMailbox};
+use mailbox::{Error, Place, StoredMailbox};
 use sys::fs::Fs;
 
 /// Mailboxes that stay in memory after their last session: the next STATUS or delivery is quicker.
@@ -42,14 +42,16 @@ impl Shared {
     pub(crate) fn mailbox(
         &self,
         place: Place,
-        make: impl FnOnce(Place) -> Arc<dyn StoredMailbox>,
-    ) -> Arc<dyn StoredMailbox> {
+        make: impl FnOnce(Place) -> Result<Arc<dyn StoredMailbox>, Error>,
+    ) -> Result<Arc<dyn StoredMailbox>, Error> {
         let mut open = self.open();
-        let known = open.known.get(&place).and_then(Weak::upgrade);
-        let mailbox = known.unwrap_or_else(|| make(place.clone()));
+        let mailbox = match open.known.get(&place).and_then(Weak::upgrade) {
+            Some(known) => known,
+            None => make(place.clone())?,
+        };
         open.keep(&mailbox);
         open.known.insert(place, Arc::downgrade(&mailbox));
-        mailbox
+        Ok(mailbox)
     }
 
     /// The mailboxes at these places are no more what they were: sessions that wait there look.

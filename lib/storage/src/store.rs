@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use format_maildir::Maildir;
-use format_maildir::settings::Options;
 use mailbox::{
     Access, Context, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
     Save, Status, StoredMailbox, UidSet,
 };
 
+use crate::formats::Options;
 use crate::namespace::{Namespace, Target, resolve};
 use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
@@ -28,7 +27,7 @@ pub struct Storage {
     shared: Arc<Shared>,
     namespaces: Arc<[Namespace]>,
     settings: mailbox::Settings,
-    maildir: Options,
+    options: Options,
 }
 
 impl Storage {
@@ -41,7 +40,7 @@ impl Storage {
             shared: Arc::clone(shared),
             namespaces: Namespace::all(&shared.fs, user, settings)?.into(),
             settings: settings.of_mailboxes(),
-            maildir: settings.of_maildirs(),
+            options: Options::of(settings),
         })
     }
 
@@ -50,13 +49,7 @@ impl Storage {
     pub fn directories(&self) -> Vec<std::path::PathBuf> {
         let mut all = Vec::new();
         for namespace in self.namespaces.iter() {
-            let location = &namespace.list.location;
-            all.push(location.root.clone());
-            all.extend(location.inbox.clone());
-            all.extend(location.control.clone());
-            if let crate::location::Index::Under(index) = &location.index {
-                all.push(index.clone());
-            }
+            all.extend(namespace.list.location.directories());
         }
         all.sort();
         all.dedup();
@@ -82,7 +75,7 @@ impl Storage {
     ) -> Result<Arc<dyn StoredMailbox>, Error> {
         let namespace = self.namespace(target)?;
         let place = namespace.list.place(&target.levels);
-        Ok(self.shared.mailbox(place, |place| {
+        self.shared.mailbox(place, |place| {
             let context = Context {
                 fs: self.shared.fs.clone(),
                 place,
@@ -90,9 +83,8 @@ impl Storage {
                 settings: self.settings,
                 uid_validities: Arc::clone(&namespace.uid_validities),
             };
-            let maildir = Maildir::new(context, self.maildir);
-            Arc::new(maildir.watched_by(Arc::clone(&self.shared.watcher)))
-        }))
+            self.options.open(&self.shared, &namespace.list, context)
+        })
     }
 
     /// A mailbox that exists, or that the configuration wants to exist.

@@ -28,16 +28,27 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 10] = [
+const MAIL: [(&str, &[&str]); 11] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
-    ("index", &["mailbox"]),
+    ("index-cache", &["mailbox"]),
+    ("index", &["mailbox", "index-cache"]),
     ("dbox", &["mailbox", "index"]),
     ("format-maildir", &["mailbox"]),
     ("format-mbox", &["mailbox", "index"]),
     ("format-sdbox", &["mailbox", "index", "dbox"]),
     ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),
-    ("storage", &["mailbox", "format-mdbox", "format-maildir"]),
+    (
+        "storage",
+        &[
+            "mailbox",
+            "format-maildir",
+            "format-mbox",
+            "format-sdbox",
+            "format-mdbox",
+            "index",
+        ],
+    ),
     ("delivery", &["storage", "mailbox"]),
 ];
 /// What a binary must not hold, however it would come in.

@@ -32,8 +32,7 @@ impl Storage {
     /// [`Error::InvalidName`]
     pub fn list_index(&self, name: &MailboxName) -> Result<Option<PathBuf>, Error> {
         let target = self.resolve(name)?;
-        let root = self.namespace(&target)?.list.index_root();
-        Ok(root.map(std::path::Path::to_owned))
+        Ok(self.namespace(&target)?.list.location.index_root())
     }
 
     /// Does it exist already? Mailboxes that are made when they are first used do not; INBOX always does.

@@ -1,10 +1,11 @@
 //! CREATE.
 
-use mailbox::{Error, MailboxName};
+use mailbox::{Error, MailboxName, Place};
 use sys::fs::{How, found};
 
 use super::Storage;
-use crate::location::Layout;
+use crate::list::List;
+use crate::location::{Format, Layout};
 use crate::namespace::Target;
 
 impl Storage {
@@ -17,6 +18,7 @@ impl Storage {
                 mailbox: name.clone(),
             });
         }
+        list.must_have_room(&list.place(&target.levels))?;
         let made = self.create_locked(name, target);
         if made.is_err() {
             self.undo(target);
@@ -31,21 +33,12 @@ impl Storage {
         let Ok(namespace) = self.namespace(target) else {
             return;
         };
-        let place = namespace.list.place(&target.levels);
-        let parts = ["cur", "new", "tmp"].map(|part| place.mail.join(part));
-        let empty = parts
-            .iter()
-            .all(|part| found(self.shared.fs.rmdir(part)).is_ok());
-        if empty {
-            for dir in [&place.mail, &place.control] {
-                if let Err(error) = namespace.list.discard_files(dir) {
-                    tracing::warn!("{error}; a mailbox that could not be made stays");
-                }
-            }
-        }
+        let list = &namespace.list;
+        let place = list.place(&target.levels);
+        list.undo(&place);
         self.shared.forget(|other| *other == place);
         // Levels above it that are empty now.
-        let root = &namespace.list.location.root;
+        let root = &list.location.root;
         let above = place
             .mail
             .ancestors()
@@ -59,22 +52,75 @@ impl Storage {
     }
 
     fn create_locked(&self, name: &MailboxName, target: &Target) -> Result<(), Error> {
-        let namespace = self.namespace(target)?;
+        let list = &self.namespace(target)?.list;
         let mailbox = self.mailbox(name, target)?;
+        let mail = &mailbox.place().mail;
+        if let Some(parent) = mail.parent() {
+            self.shared.fs.mkdir_all(parent, self.settings.dir_mode)?;
+        }
         mailbox.create()?;
-        let dir = &mailbox.place().mail;
-        if namespace.names.layout == Layout::MaildirPlusPlus
-            && !namespace.list.is_inbox(&target.levels)
-        {
+        if list.location.layout == Layout::MaildirPlusPlus && !list.is_inbox(&target.levels) {
             // Tells Maildir++ software that this is a folder, not a Maildir of its own.
             let mode = self.settings.file_mode;
-            self.shared
-                .fs
-                .open(&dir.join("maildirfolder"), How::AppendCreate, mode)?;
+            let marker = mail.join("maildirfolder");
+            self.shared.fs.open(&marker, How::AppendCreate, mode)?;
         }
-        if let Some(parent) = dir.parent() {
+        if let Some(parent) = mail.parent() {
             self.shared.fs.sync_dir(parent)?;
         }
         Ok(())
+    }
+}
+
+impl List {
+    /// Where mailboxes are files, nothing else may be in the way.
+    pub(super) fn must_have_room(&self, place: &Place) -> Result<(), Error> {
+        if self.location.format != Format::Mbox {
+            return Ok(());
+        }
+        let not_possible = |why| Err(Error::NotPossible { why });
+        if self.fs.stat_opt(&place.mail)?.is_some() {
+            return not_possible("Mailbox isn't selectable");
+        }
+        let above = place.mail.ancestors().skip(1);
+        for level in above.take_while(|level| level.starts_with(&self.location.root)) {
+            if self.fs.stat_opt(level)?.is_some_and(|stat| stat.is_file()) {
+                return not_possible("Mailbox doesn't allow inferior mailboxes");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what was made of a mailbox that could not be made whole.
+    fn undo(&self, place: &Place) {
+        let fs = &self.fs;
+        let empty = match self.location.format {
+            Format::Maildir => ["cur", "new", "tmp"]
+                .iter()
+                .all(|part| found(fs.rmdir(&place.mail.join(part))).is_ok()),
+            Format::Mbox => {
+                let size = fs
+                    .stat_opt(&place.mail)
+                    .ok()
+                    .flatten()
+                    .map(|stat| stat.size);
+                size.is_none() || size == Some(0) && fs.unlink(&place.mail).is_ok()
+            }
+            // There was no such directory: whatever is in it was made in vain.
+            Format::Sdbox | Format::Mdbox => true,
+        };
+        if !empty {
+            return;
+        }
+        let mut dirs = vec![&place.control];
+        dirs.extend(&place.index);
+        if self.location.format != Format::Mbox {
+            dirs.push(&place.mail);
+        }
+        for dir in dirs {
+            if let Err(error) = self.discard_files(dir) {
+                tracing::warn!("{error}; a mailbox that could not be made stays");
+            }
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use mailbox::{Error, Guid, MailboxName};
+use mailbox::{Error, Guid, MailboxName, Place};
 use sys::fs::{EntryKind, FsResult, found, join};
 
 use super::Storage;
 use crate::changelog::{self, Event};
-use crate::list::{List, TRASH};
-use crate::location::Layout;
+use crate::list::List;
+use crate::location::{EmptyLevels, Format, IMAP_DIR, Layout};
 use crate::namespace::Namespace;
 
 impl Storage {
@@ -24,26 +24,54 @@ impl Storage {
         list.create_root()?;
         let _lock = list.lock()?;
         if !list.is_selectable(&target.levels)? {
-            return Err(Error::NotFound {
-                mailbox: name.clone(),
-            });
+            return self.delete_level(name, namespace, &target.levels);
         }
         let mailbox = self.mailbox(name, &target)?;
         let guid = mailbox.guid().ok();
         mailbox.prepare_delete()?;
         let place = mailbox.place().clone();
-        list.discard(&place.mail, namespace.names.layout)?;
+        list.discard(&place)?;
         self.shared.forget(|other| *other == place);
-        let beside = [Some(place.control), place.index];
-        for other in beside
-            .into_iter()
-            .flatten()
-            .filter(|other| *other != place.mail)
-        {
-            list.discard_files(&other)?;
-        }
+        list.discard_rest(&place, &target.levels)?;
         list.forget_cached_names();
         self.log_deletion(namespace, guid, &target.levels);
+        Ok(())
+    }
+
+    /// A level that holds no mail and no mailboxes.
+    fn delete_level(
+        &self,
+        name: &MailboxName,
+        namespace: &Namespace,
+        levels: &[String],
+    ) -> Result<(), Error> {
+        let list = &namespace.list;
+        let not_found = || Error::NotFound {
+            mailbox: name.clone(),
+        };
+        let mut below = list.scan()?;
+        below.retain(|found| found.levels.starts_with(levels));
+        match below.as_slice() {
+            _ if list.location.layout == Layout::MaildirPlusPlus => return Err(not_found()),
+            [] => return Err(not_found()),
+            [level] if level.levels == levels => {}
+            _ => {
+                return Err(Error::NotPossible {
+                    why: "Mailbox has children, delete them first",
+                });
+            }
+        }
+        let dir = list.dir(&list.location.root, levels);
+        match list.location.format {
+            Format::Mbox => {
+                self.shared.fs.remove_tree(&dir.join(IMAP_DIR))?;
+                self.shared.fs.rmdir(&dir)?;
+            }
+            // Files are no mailboxes.
+            _ => list.discard_files(&dir)?,
+        }
+        list.forget_cached_names();
+        self.log_deletion(namespace, None, levels);
         Ok(())
     }
 
@@ -56,7 +84,7 @@ impl Storage {
 
     /// A log that cannot be written is no reason to fail what was done.
     pub(super) fn log_changes(&self, namespace: &Namespace, events: &[Event<'_>]) {
-        let Some(root) = namespace.list.index_root() else {
+        let Some(root) = namespace.list.location.index_root() else {
             return;
         };
         if let Err(error) =
@@ -68,31 +96,62 @@ impl Storage {
 }
 
 impl List {
-    /// Takes a mailbox away; mailboxes below it stay.
-    fn discard(&self, dir: &Path, layout: Layout) -> FsResult<()> {
-        let trash = self.location.root.join(TRASH);
+    /// Takes a mailbox's mail away; mailboxes below it stay.
+    fn discard(&self, place: &Place) -> FsResult<()> {
+        let trash = self.trash();
         // Somebody's deletion that was cut short.
         self.fs.remove_tree(&trash)?;
-        match layout {
-            Layout::MaildirPlusPlus => {
-                self.fs.rename(dir, &trash)?;
-                self.fs.sync_dir(&self.location.root)?;
-            }
-            Layout::Fs => {
+        match (self.location.format, self.location.layout) {
+            (Format::Mbox, _) => self.fs.unlink(&place.mail)?,
+            // Others may be in the same directory.
+            (Format::Maildir, Layout::Fs) if self.location.mail_dir.is_empty() => {
                 self.fs.mkdir(&trash, 0o700)?;
-                self.move_parts(dir, &trash)?;
-                if let Err(error) = self.discard_files(dir) {
-                    tracing::warn!("{error}; files of a deleted mailbox stay");
-                }
-                if let Some(parent) = dir.parent() {
-                    self.fs.sync_dir(parent)?;
-                }
+                self.move_parts(&place.mail, &trash)?;
             }
+            _ => self.fs.rename(&place.mail, &trash)?,
+        }
+        if let Some(parent) = place.mail.parent() {
+            self.fs.sync_dir(parent)?;
         }
         if let Err(error) = self.fs.remove_tree(&trash) {
             tracing::warn!("{error}; the deleted mailbox is removed with the next one");
         }
         Ok(())
+    }
+
+    /// What is beside the mail of a mailbox that is gone, and its directory, unless others are in it.
+    fn discard_rest(&self, place: &Place, levels: &[String]) -> FsResult<()> {
+        let location = &self.location;
+        if let Some(alt) = &place.alt {
+            self.fs.remove_tree(alt)?;
+        }
+        let beside = [Some(&place.control), place.index.as_ref()];
+        for dir in beside.into_iter().flatten() {
+            if *dir != place.mail {
+                self.discard_files(dir)?;
+            }
+        }
+        if location.layout == Layout::Fs {
+            let dir = self.dir(&location.root, levels);
+            if let Err(error) = self.discard_files(&dir) {
+                tracing::warn!("{error}; files of a deleted mailbox stay");
+            }
+            if location.empty_levels == EmptyLevels::Go {
+                self.discard_levels(&dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Levels above a mailbox that is gone, as far as they are empty.
+    fn discard_levels(&self, dir: &Path) {
+        let root = self.location.mailboxes();
+        let above = dir.ancestors().skip(1);
+        for level in above.take_while(|level| level.starts_with(&root) && *level != root) {
+            if self.fs.rmdir(level).is_err() {
+                break;
+            }
+        }
     }
 
     /// All three directories, or none.

@@ -15,6 +15,7 @@ struct Node {
     selectable: bool,
     exists: bool,
     has_children: bool,
+    no_inferiors: bool,
 }
 
 /// Names in storage encoding.
@@ -129,6 +130,7 @@ impl Namespace {
                 selectable: found.selectable,
                 exists: true,
                 has_children: false,
+                no_inferiors: found.no_inferiors,
             };
             tree.insert(found.levels, node);
         }
@@ -165,7 +167,7 @@ impl Namespace {
             selectable: node.selectable,
             exists: node.exists,
             has_children: node.has_children,
-            no_inferiors: false,
+            no_inferiors: node.no_inferiors,
             subscribed: false,
             special_use: special
                 .unwrap_or_default()

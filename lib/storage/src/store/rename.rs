@@ -1,6 +1,6 @@
 //! RENAME: directories move, UIDs stay. INBOX: its messages move. RFC 3501 §6.3.5.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mailbox::{Access, Error, MailStore, MailboxName, Uid, UidSet};
 use sys::fs::{Fs, FsError};
@@ -36,21 +36,23 @@ impl Storage {
         }
         list.create_root()?;
         let _lock = list.lock()?;
-        if !self.is_on_disk(&source)? {
+        if !list.has(&source.levels)? {
             return Err(Error::NotFound {
                 mailbox: from.clone(),
             });
         }
-        if list.is_inbox(&target.levels) || self.is_on_disk(&target)? {
+        if list.is_inbox(&target.levels) || list.has(&target.levels)? {
             return Err(Error::Exists {
                 mailbox: to.clone(),
             });
         }
+        list.must_have_room(&list.place(&target.levels))?;
         list.rename(&source, &target)?;
         list.forget_cached_names();
-        let root = list.place(&source.levels).mail;
+        let root = list.dir(&list.location.root, &source.levels);
         self.shared
             .forget(|place| is_at_or_below(&place.mail, &root));
+        self.note_rename(to, &target);
         let namespace = self.namespace(&target)?;
         self.log_changes(
             namespace,
@@ -59,21 +61,24 @@ impl Storage {
         Ok(())
     }
 
+    /// Tells the mailbox. What fails now fails nobody.
+    fn note_rename(&self, name: &MailboxName, target: &Target) {
+        let noted = self
+            .mailbox(name, target)
+            .and_then(|mailbox| mailbox.note_rename());
+        match noted {
+            // A level above mailboxes.
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
     fn empty_inbox_into(&mut self, inbox: &MailboxName, to: &MailboxName) -> Result<(), Error> {
         self.create(to)?;
         let mut view = self.open(inbox, Access::ReadWrite)?;
         let all = UidSet::from_ranges([(Uid::MIN, Uid::MAX)]);
         let copied = self.copy(&mut *view, &all, to)?;
         view.remove(&copied.from.into_iter().collect())
-    }
-
-    /// Is there a mailbox, or a level above one?
-    pub(super) fn is_on_disk(&self, target: &Target) -> Result<bool, Error> {
-        let list = &self.namespace(target)?.list;
-        let found = list.scan()?;
-        Ok(found
-            .iter()
-            .any(|found| found.levels.starts_with(&target.levels)))
     }
 }
 
@@ -107,16 +112,11 @@ impl List {
         self.carry_out(&moves)
     }
 
-    /// Of one directory: where the mail is, where control and index files are.
+    /// Of one mailbox: where the mail is, where control and index files are.
     fn moves(&self, from: &[String], to: &[String]) -> Vec<(PathBuf, PathBuf)> {
-        let (old, new) = (self.place(from), self.place(to));
-        let mut moves = vec![(old.mail.clone(), new.mail.clone())];
-        if old.control != old.mail {
-            moves.push((old.control, new.control));
-        }
-        let index = old.index.filter(|index| *index != old.mail).zip(new.index);
-        moves.extend(index);
-        moves
+        // Both are in the same order.
+        let moves = self.moving(from).into_iter().zip(self.moving(to));
+        moves.collect()
     }
 
     fn carry_out(&self, moves: &[(PathBuf, PathBuf)]) -> Result<(), Error> {
@@ -127,7 +127,7 @@ impl List {
             }
             Ok(())
         });
-        let lasting = moved.and_then(|()| self.fs.sync_dir(&self.location.root));
+        let lasting = moved.and_then(|()| self.sync_parents(&done));
         if lasting.is_err() {
             for (from, to) in done.into_iter().rev() {
                 if let Err(error) = self.fs.rename(to, from) {
@@ -136,6 +136,21 @@ impl List {
             }
         }
         Ok(lasting?)
+    }
+}
+
+impl List {
+    fn sync_parents(&self, moves: &[&(PathBuf, PathBuf)]) -> Result<(), FsError> {
+        let mut parents: Vec<&Path> = moves
+            .iter()
+            .flat_map(|(from, to)| [from.parent(), to.parent()])
+            .flatten()
+            .collect();
+        parents.sort_unstable();
+        parents.dedup();
+        parents
+            .into_iter()
+            .try_for_each(|dir| self.fs.sync_dir(dir))
     }
 }
 

@@ -39,7 +39,9 @@ impl Storage {
             Ok::<_, Error>(changed.then(|| file.encode()))
         })?;
         if changed {
-            self.shared.fs.sync_dir(keeper.list.control_root())?;
+            self.shared
+                .fs
+                .sync_dir(keeper.list.location.subscriptions_dir())?;
             let name = keeper.names.plain(&levels);
             self.log_changes(
                 keeper,
@@ -89,14 +91,13 @@ impl Storage {
         Ok(namespace.list.is_inbox(&target.levels)
             || namespace.auto(&target.levels) != Auto::No
             || namespace.list.is_selectable(&target.levels)?
-            || self.is_on_disk(target)?)
+            || namespace.list.has(&target.levels)?)
     }
 }
 
 impl Namespace {
     fn file(&self) -> PathBuf {
-        self.list
-            .control_root()
-            .join(&self.list.location.subscriptions)
+        let location = &self.list.location;
+        location.subscriptions_dir().join(&location.subscriptions)
     }
 }
