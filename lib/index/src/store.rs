@@ -169,6 +169,14 @@ impl Index {
         Ok(index)
     }
 
+    /// The state as it is on disk now, for whoever only looks: no lock, no repair. The log must be there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Deleted`]; failed calls.
+    pub fn look(fs: &Fs, dir: &Path, options: Options) -> Result<Arc<State>, Error> {
+        Self::unread(fs, dir, options).refresh()
+    }
+
     fn unread(fs: &Fs, dir: &Path, options: Options) -> Self {
         Self {
             fs: fs.clone(),

@@ -24,7 +24,7 @@ pub use copy::copy_by_saving;
 pub use error::Error;
 pub use flags::{FlagChange, FlagState, Flags, Keyword, KeywordSet};
 pub use guid::Guid;
-pub use mail::{Mail, MailDate, ReadSeek};
+pub use mail::{Backend, Mail, MailDate, ReadSeek};
 pub use name::MailboxName;
 pub use number::{ModSeq, Seq, Uid, UidValidity};
 pub use set::UidSet;

@@ -37,6 +37,19 @@ pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
+/// What only some formats know of a message, for administrators and POP3.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backend {
+    /// The UIDL that it had on another server.
+    pub pop3_uidl: Option<String>,
+    /// Where POP3 lists it.
+    pub pop3_order: Option<u32>,
+    /// How many messages share its bytes.
+    pub refcount: Option<u64>,
+    /// Names its bytes within the storage.
+    pub storage_id: Option<String>,
+}
+
 /// One message of a view.
 pub trait Mail {
     /// RFC822.SIZE: every line ended by CRLF, bytes.
@@ -69,6 +82,14 @@ pub trait Mail {
     /// The message cannot be read.
     fn envelope_sender(&mut self) -> Result<Option<String>, Error> {
         Ok(None)
+    }
+
+    /// What only some formats know.
+    ///
+    /// # Errors
+    /// The message cannot be read.
+    fn backend(&mut self) -> Result<Backend, Error> {
+        Ok(Backend::default())
     }
 
     /// The bytes as stored, decompressed; line ends may be LF or CRLF.

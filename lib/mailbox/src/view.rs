@@ -106,6 +106,12 @@ pub trait Mailbox: Send {
     /// Flags and keywords of a message in the view.
     fn flags(&self, seq: Seq) -> Option<FlagState>;
 
+    /// When a message in the view last changed; `None`: the format does not keep modseqs.
+    fn modseq(&self, seq: Seq) -> Option<ModSeq> {
+        let _ = seq;
+        None
+    }
+
     /// Brings the view up to date with the disk.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::limits;
+use crate::size::{Counter, Size};
 
 /// Bytes read at once.
 const CHUNK: usize = 8 * 1024;
@@ -206,6 +207,37 @@ pub fn read(mut reader: impl Read, wanted: impl Fn(&[u8]) -> bool) -> io::Result
         }
     }
     Ok(collector.fields)
+}
+
+/// How long the header at the beginning of a message is, with the empty line that ends it.
+///
+/// # Errors
+/// Those of `reader`.
+pub fn header_size(mut reader: impl Read) -> io::Result<Size> {
+    let (mut scanner, mut counter) = (Scanner::default(), Counter::default());
+    let mut chunk = [0; CHUNK];
+    while !scanner.is_done() {
+        let count = match reader.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = chunk.get(..count).unwrap_or_default();
+        let taken = scanner.feed(bytes, &mut Ignored);
+        counter.add(bytes.get(..taken).unwrap_or_default());
+    }
+    Ok(counter.total())
+}
+
+/// Only the end of the header is of interest.
+struct Ignored;
+
+impl Sink for Ignored {
+    fn begin(&mut self, _name: &[u8], _start: &[u8]) {}
+    fn value(&mut self, _bytes: &[u8]) {}
+    fn end(&mut self) {}
+    fn end_of_header(&mut self, _line: &[u8]) {}
 }
 
 struct Collector<W> {

@@ -6,7 +6,7 @@ use mailbox::{Flags, Keyword};
 use message::search::Needle;
 
 /// A condition.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Key {
     /// Every mail (`true`), or none.
     Always(bool),

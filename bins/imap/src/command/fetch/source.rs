@@ -1,16 +1,13 @@
 //! One mail's bytes, and where in them things are. No more of a mail is read than an answer needs: nothing for BODY[],
 //! the header for what is in it, everything only for MIME parts.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 use mailbox::{ReadSeek, Uid};
-use message::field::{Scanner, Sink};
-use message::{Counter, Envelope, Found, Message, Position, Section, Size, Span, What};
+use message::{Envelope, Found, Message, Position, Section, Size, Span, What, field};
 
 /// A parsed message of more parts than this is parsed anew each time rather than kept.
 const MAX_REMEMBERED_PARTS: usize = 64;
-/// How much is read at once to find the end of a header.
-const CHUNK: usize = 4 << 10;
 
 /// What the next FETCH may need again: clients fetch large parts in pieces, one command each.
 #[derive(Default)]
@@ -160,32 +157,11 @@ impl<'m> Source<'m> {
             return Ok(header);
         }
         self.file.rewind()?;
-        let (mut scanner, mut counter) = (Scanner::default(), Counter::default());
-        let mut chunk = vec![0; CHUNK];
-        while !scanner.is_done() {
-            let count = self.file.read(&mut chunk)?;
-            let bytes = chunk.get(..count).unwrap_or_default();
-            if bytes.is_empty() {
-                break;
-            }
-            let taken = scanner.feed(bytes, &mut Ignored);
-            counter.add(bytes.get(..taken).unwrap_or_default());
-        }
         let header = Span {
             start: 0,
-            size: counter.total(),
+            size: field::header_size(&mut self.file)?,
         };
         self.header = Some(header);
         Ok(header)
     }
-}
-
-/// Only the end of the header is of interest.
-struct Ignored;
-
-impl Sink for Ignored {
-    fn begin(&mut self, _name: &[u8], _start: &[u8]) {}
-    fn value(&mut self, _bytes: &[u8]) {}
-    fn end(&mut self) {}
-    fn end_of_header(&mut self, _line: &[u8]) {}
 }
