@@ -42,7 +42,7 @@ use reader::Reader;
 pub enum Tail {
     /// Only past requests: mailboxes.
     Requests,
-    /// Always: the map of an mdbox, which Dovecot rebuilds otherwise. FORMATS.md §2.3.
+    /// Always: the list index, and the map of an mdbox, which Dovecot rebuilds otherwise. FORMATS.md §2.3.
     Always,
 }
 
@@ -135,6 +135,7 @@ impl Options {
     pub fn list(settings: &mailbox::Settings) -> Self {
         Self {
             prefix: "dovecot.list.index",
+            tail: Tail::Always,
             ..Self::mailbox(settings)
         }
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::log_file::{FileId, LogFile};
 use super::requests::Requests;
 use crate::State;
+use crate::bytes::u32_at;
 use crate::error::Corruption;
 use crate::log::Walk;
-use crate::log::record::{Body, RawRecord};
+use crate::log::record::{Body, RawRecord, kind};
 use crate::state::LogPlace;
 use crate::state::replay::Replay;
 
@@ -126,25 +127,48 @@ impl Reader {
         self.requests.done_to(place.tail);
         wrong
     }
-
-    /// Is there, behind damaged bytes, a whole chain of records up to the end? Where it begins.
-    pub(super) fn resume_at(bytes: &[u8]) -> Option<usize> {
-        (4..bytes.len())
-            .step_by(4)
-            .find(|at| is_chain(bytes.get(*at..).unwrap_or_default()))
-    }
 }
 
-fn is_chain(bytes: &[u8]) -> bool {
-    let mut walk = Walk::new(bytes, 0);
-    let mut records = 0;
-    for record in &mut walk {
-        if !is_sound(&record) {
-            return false;
-        }
-        records += 1;
+/// Bytes of a BOUNDARY record.
+const BOUNDARY_SIZE: usize = 12;
+
+/// Offsets of the records that can still be read in bytes where a transaction breaks off, if more follow
+/// behind the damage. An unfinished transaction at the end is no damage: none of it counts, even if it
+/// ends between two records.
+pub(super) fn survivors(bytes: &[u8]) -> Option<Vec<usize>> {
+    let first = RawRecord::decode(bytes, 0).filter(|record| record.kind == kind::BOUNDARY);
+    let size = first.and_then(|first| u32_at(first.payload, 0));
+    if let Some(size) = size.and_then(|size| usize::try_from(size).ok())
+        && size > bytes.len()
+    {
+        let mut rest = Walk::new(bytes.get(BOUNDARY_SIZE..)?, 0);
+        rest.find(|record| record.kind == kind::BOUNDARY)?;
     }
-    records > 0 && !walk.is_torn()
+    let (mut found, broken) = sound_run(bytes, 0);
+    if broken == bytes.len() {
+        return Some(found);
+    }
+    let behind = (broken + 4..bytes.len()).step_by(4).find_map(|at| {
+        let (run, end) = sound_run(bytes, at);
+        (end == bytes.len()).then_some(run)
+    })?;
+    found.extend(behind);
+    Some(found)
+}
+
+/// Records one after the other that make sense, and where they end. Boundaries are passed over.
+fn sound_run(bytes: &[u8], mut at: usize) -> (Vec<usize>, usize) {
+    let mut found = Vec::new();
+    while let Some(record) = RawRecord::decode(bytes.get(at..).unwrap_or_default(), 0) {
+        if !is_sound(&record) {
+            break;
+        }
+        if record.kind != kind::BOUNDARY {
+            found.push(at);
+        }
+        at += record.size();
+    }
+    (found, at)
 }
 
 fn is_sound(record: &RawRecord<'_>) -> bool {

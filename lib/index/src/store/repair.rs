@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::reader::{Reader, tell};
+use super::reader::{Reader, survivors, tell};
 use super::rotate::Older;
 use super::{IndexSync, Request};
 use crate::Error;
 use crate::error::Corruption;
-use crate::log::record::{Body, Expunge, Origin};
+use crate::log::record::{Body, Expunge, Origin, RawRecord};
 use crate::state::{State, field};
 
 impl IndexSync<'_> {
@@ -34,7 +34,7 @@ impl IndexSync<'_> {
     fn mend_tail(&self, reader: &mut Reader) -> Result<(), Error> {
         let end = reader.place().head;
         let bytes = reader.log.read_from(end)?;
-        let Some(resume) = Reader::resume_at(&bytes) else {
+        let Some(records) = survivors(&bytes) else {
             let path = self.index().paths.log.display();
             let size = bytes.len();
             tracing::warn!(
@@ -46,13 +46,18 @@ impl IndexSync<'_> {
         };
         let what = "damaged records were passed over";
         tell(&reader.log, Corruption { offset: end, what });
-        let state = Arc::make_mut(&mut reader.state);
-        state.place_mut().head = end + resume as u64;
-        let rest = bytes.get(resume..).unwrap_or_default();
-        let from = end + resume as u64;
-        if let Some(wrong) = reader.feed(rest, from) {
-            tell(&reader.log, wrong);
+        for at in records {
+            let bytes = bytes.get(at..).unwrap_or_default();
+            let offset = end + at as u64;
+            let size = RawRecord::decode(bytes, offset).map_or(0, |record| record.size());
+            Arc::make_mut(&mut reader.state).place_mut().head = offset;
+            let one = bytes.get(..size).unwrap_or_default();
+            if let Some(wrong) = reader.feed(one, offset) {
+                tell(&reader.log, wrong);
+            }
         }
+        let whole = end + bytes.len() as u64;
+        Arc::make_mut(&mut reader.state).place_mut().head = whole;
         reader.torn = false;
         reader.damaged = true;
         Ok(())
