@@ -8,15 +8,17 @@
 //! lost when it writes.
 
 mod bytes;
-pub mod cache;
 mod clock;
 mod error;
+pub mod list;
 pub mod log;
+pub mod mailbox_log;
 pub mod state;
 mod store;
 mod transaction;
 
 pub use error::{Corruption, Error};
+pub use index_cache as cache;
 pub use state::{Changes, ExtSpec, Extension, RecordRef, State};
 pub use store::{Backup, Created, Index, IndexSync, Options, Request, Requests, Tail, Thresholds};
 pub use transaction::{ExtChange, Preserve, Transaction};

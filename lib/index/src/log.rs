@@ -2,9 +2,9 @@
 
 mod header;
 pub mod record;
-pub mod size;
 mod walk;
 
 pub use header::LogHeader;
+pub use index_cache::size;
 pub use record::{Body, Origin, RawRecord};
 pub use walk::Walk;

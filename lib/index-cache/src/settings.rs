@@ -1,6 +1,6 @@
 //! Settings of the cache, with Dovecot 2.3's names and defaults.
 
-use crate::log::size;
+use crate::size;
 
 /// What the configuration says about the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ pub enum FieldType {
     String,
     /// As [`FieldType::Fixed`]; several records of one message add up to the union of their bits.
     Bitmask,
-    /// As [`FieldType::Variable`], see [`crate::cache::HeaderLines`].
+    /// As [`FieldType::Variable`], see [`crate::HeaderLines`].
     Header,
 }
 
@@ -92,7 +92,7 @@ impl Policy {
     }
 }
 
-/// A field, as the [`crate::cache::Cache`] that gave it knows it. Valid as long as that one.
+/// A field, as the [`crate::Cache`] that gave it knows it. Valid as long as that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldId(pub(super) u32);
 
@@ -119,8 +119,8 @@ macro_rules! known_fields {
 }
 
 known_fields! {
-    FLAGS "flags" Bitmask 4, "`flags`: [`crate::cache::MailBits`].";
-    DATE_SENT "date.sent" Fixed 8, "`date.sent`: [`crate::cache::SentDate`].";
+    FLAGS "flags" Bitmask 4, "`flags`: [`crate::MailBits`].";
+    DATE_SENT "date.sent" Fixed 8, "`date.sent`: [`crate::SentDate`].";
     DATE_RECEIVED "date.received" Fixed 4, "`date.received`: u32 UNIX seconds.";
     DATE_SAVE "date.save" Fixed 4, "`date.save`: u32 UNIX seconds.";
     SIZE_VIRTUAL "size.virtual" Fixed 8, "`size.virtual`: u64 bytes with CRLF line ends.";
@@ -133,7 +133,7 @@ known_fields! {
     POP3_UIDL "pop3.uidl" String NO_SIZE, "`pop3.uidl`: text.";
     POP3_ORDER "pop3.order" Fixed 4, "`pop3.order`: u32.";
     GUID "guid" String NO_SIZE, "`guid`: text, for formats whose GUIDs are not in the index.";
-    MIME_PARTS "mime.parts" Variable NO_SIZE, "`mime.parts`: [`crate::cache::parts`].";
+    MIME_PARTS "mime.parts" Variable NO_SIZE, "`mime.parts`: [`crate::parts`].";
     BINARY_PARTS "binary.parts" Variable NO_SIZE, "`binary.parts`: sizes of decoded parts.";
     BODY_SNIPPET "body.snippet" Variable NO_SIZE, "`body.snippet`: `1`, then the text.";
 }

@@ -137,7 +137,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::settings::Settings;
+    use crate::settings::Settings;
 
     const NOW: u32 = 1_800_000_000;
     const FACTS: Facts = Facts {

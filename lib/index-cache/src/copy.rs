@@ -8,7 +8,7 @@ use super::chain::{CachedMail, Chains};
 use super::decision::Facts;
 use super::field::{FieldId, FieldType};
 use super::header::{Header, MINOR};
-use super::plan::{Kept, Plan};
+use super::plan::{Age, Kept, Plan};
 use super::record::RecordWriter;
 use super::registry::Registry;
 use super::table::Table;
@@ -123,10 +123,13 @@ impl Copying<'_> {
 
     /// All records of a message as one.
     fn merge(&self, mail: &CachedMail, uid: Uid) -> Option<Vec<u8>> {
-        let is_new = self.facts.is_new(uid.get());
+        let age = match self.facts.is_new(uid.get()) {
+            true => Age::New,
+            false => Age::Old,
+        };
         let mut values: Vec<(FieldId, Kept, Vec<u8>)> = Vec::new();
         for (id, value) in mail.iter() {
-            let Some(kept) = self.plan.keeps(id, is_new) else {
+            let Some(kept) = self.plan.keeps(id, age) else {
                 continue;
             };
             match values.iter_mut().find(|(found, ..)| *found == id) {

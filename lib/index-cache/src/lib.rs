@@ -37,6 +37,7 @@ mod reader;
 pub mod record;
 mod registry;
 mod settings;
+pub mod size;
 mod table;
 mod value;
 mod window;

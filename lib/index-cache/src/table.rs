@@ -15,7 +15,7 @@
 
 use super::codec::{Damage, Input, pad};
 use super::field::{FieldType, Policy};
-use crate::log::size;
+use crate::size;
 
 /// The largest table that is read: 1 MiB holds tens of thousands of fields.
 const MAX_SIZE: u32 = 1 << 20;

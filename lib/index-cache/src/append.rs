@@ -18,7 +18,7 @@ use super::header::Header;
 use super::registry::Registry;
 use super::table::HEAD_SIZE;
 use super::{Cache, Current, State, Sync, Turn};
-use crate::log::size;
+use crate::size;
 
 /// Nobody keeps the lock for longer than a purge takes, and no session waits longer for a cache.
 const LOCK_WAIT: Duration = Duration::from_secs(10);

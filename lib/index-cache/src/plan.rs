@@ -7,6 +7,13 @@ use super::field::{Decision, FieldId, Policy};
 use super::registry::{Registered, Registry};
 use super::table::TableEntry;
 
+/// Of a message: new ones are not older than about a week.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    New,
+    Old,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum HasFile {
     Yes,
@@ -66,11 +73,11 @@ impl Plan {
     }
 
     /// `None`: nobody wants it, or only of new messages.
-    pub fn keeps(&self, id: FieldId, is_new: bool) -> Option<Kept> {
+    pub fn keeps(&self, id: FieldId, age: Age) -> Option<Kept> {
         let kept = self.places.get(&id).copied()?;
         let wanted = match kept.decision {
             Decision::No => false,
-            Decision::Temp => is_new,
+            Decision::Temp => age == Age::New,
             Decision::Yes => true,
         };
         wanted.then_some(kept)

@@ -16,7 +16,7 @@
 //! ```
 
 use super::codec::{Damage, Input};
-use crate::log::size;
+use crate::size;
 
 const MAJOR: u8 = 1;
 const SIZEOF_OFF_T: u8 = 8;
