@@ -12,18 +12,26 @@ use storage::{
 use sys::fs::Fs;
 use sys::fs::faulty::{Fault, FaultyFs};
 
+/// Are levels above mailboxes directories of their own?
+fn has_levels(location: &str) -> bool {
+    location.contains("LAYOUT=fs") || !location.starts_with("maildir")
+}
+
 struct Rig {
     home: tempfile::TempDir,
     shared: Arc<Shared>,
     settings: Settings,
 }
 
-const LAYOUTS: [&str; 5] = [
+const LAYOUTS: [&str; 8] = [
     "maildir:~/Maildir",
     "maildir:~/Maildir:LAYOUT=fs",
     "maildir:~/Maildir:INDEX=~/idx:CONTROL=~/ctl",
     "maildir:~/Maildir:LAYOUT=fs:INDEX=~/idx:CONTROL=~/ctl:UTF-8",
     "maildir:~/Maildir:INBOX=~/in:UTF-8",
+    "sdbox:~/Maildir",
+    "sdbox:~/Maildir:INDEX=~/idx:CONTROL=~/ctl:ALT=~/alt:UTF-8",
+    "sdbox:~/Maildir:DIRNAME=mails:MAILBOXDIR=all:VOLATILEDIR=~/run",
 ];
 
 impl Rig {
@@ -116,7 +124,7 @@ fn the_first_use_makes_inbox() {
         assert_eq!(store.status(&name("INBOX")).unwrap().messages, 1);
         assert_eq!(rig.path("in/cur").exists(), location.contains("INBOX="));
         assert_eq!(rig.path("ctl/.INBOX/dovecot-uidlist").exists(), {
-            location.contains("CONTROL=") && !location.contains("fs")
+            location.contains("CONTROL=") && !has_levels(location)
         });
     }
 }
@@ -129,7 +137,7 @@ fn create_list_rename_delete() {
         for mailbox in ["A", "A/B/C", "Ä & x", "Z"] {
             store.create(&name(mailbox)).unwrap();
         }
-        let missing = if location.contains("fs") {
+        let missing = if has_levels(location) {
             "A/B!+"
         } else {
             "A/B?+"
@@ -152,11 +160,7 @@ fn create_list_rename_delete() {
             before,
             "{location}"
         );
-        let top = if location.contains("fs") {
-            "N!+"
-        } else {
-            "N?+"
-        };
+        let top = if has_levels(location) { "N!+" } else { "N?+" };
         assert_eq!(list(&mut store, "N%"), [top]);
         assert!(matches!(
             store.status(&name("A")),
@@ -385,6 +389,37 @@ fn what_cannot_be_configured_is_said() {
     assert!(wrong(|n| n.separator = "ab".to_owned()).contains("separator"));
     assert!(wrong(|n| n.location = "imapc:~/m".to_owned()).contains("imapc"));
     assert!(wrong(|n| n.location = "maildir:%{nope}".to_owned()).contains("nope"));
+}
+
+/// A level above mailboxes goes when it is deleted, or with the last mailbox below it.
+#[test]
+fn levels_without_mail() {
+    for location in LAYOUTS.into_iter().filter(|location| has_levels(location)) {
+        let rig = Rig::new(location);
+        let mut store = rig.store();
+        for mailbox in ["A/B", "C/D/E"] {
+            store.create(&name(mailbox)).unwrap();
+        }
+        let refused = store.delete(&name("A"));
+        assert!(
+            matches!(refused, Err(Error::NotPossible { .. })),
+            "{refused:?}"
+        );
+        store.delete(&name("A/B")).unwrap();
+        assert_eq!(list(&mut store, "A*"), ["A!"], "{location}");
+        store.delete(&name("A")).unwrap();
+        let again = store.delete(&name("A"));
+        assert!(matches!(again, Err(Error::NotFound { .. })), "{again:?}");
+
+        let rig = Rig::new(&format!("{location}:NO-NOSELECT"));
+        let mut store = rig.store();
+        for mailbox in ["A/B", "A/X", "C/D/E"] {
+            store.create(&name(mailbox)).unwrap();
+        }
+        store.delete(&name("C/D/E")).unwrap();
+        store.delete(&name("A/B")).unwrap();
+        assert_eq!(list(&mut store, "*"), ["INBOX", "A!+", "A/X"], "{location}");
+    }
 }
 
 /// A CREATE, RENAME or DELETE that fails leaves what was there, and nothing half made.

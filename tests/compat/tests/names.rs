@@ -149,7 +149,14 @@ fn play(location: &str, seed: u64) {
 
 /// Takes Dovecot's list of names away; what ours did, it must find in spite of it.
 fn forget_names(home: &Path) {
-    for root in ["Maildir", "index"] {
+    for root in [
+        "Maildir",
+        "index",
+        "sdbox",
+        "mdbox",
+        "mail/.imap",
+        "index/.imap",
+    ] {
         for file in [
             "dovecot.list.index",
             "dovecot.list.index.log",
@@ -184,4 +191,14 @@ fn layout_fs() {
 #[test]
 fn control_and_index_elsewhere() {
     play("maildir:~/Maildir:INDEX=~/index:CONTROL=~/control", 3);
+}
+
+#[test]
+fn sdbox() {
+    play("sdbox:~/sdbox", 4);
+}
+
+#[test]
+fn sdbox_elsewhere() {
+    play("sdbox:~/sdbox:INDEX=~/index:CONTROL=~/control:ALT=~/alt", 5);
 }
