@@ -266,6 +266,10 @@ impl<B: Backend> Mailbox for View<B> {
         Some(FlagState { flags, keywords })
     }
 
+    fn modseq(&self, seq: Seq) -> Option<ModSeq> {
+        ModSeq::new(self.state.modseq(seq)?)
+    }
+
     fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
         if let Some(watch) = &self.watch {
             watch.clear();

@@ -6,9 +6,26 @@
 //! *Invariant:* locks are taken in the order mail file (never waited for), map, mailbox, cache.
 //! *Invariant:* nothing here knows a user, a namespace or a layout.
 
+mod change;
+mod copy;
+mod dirs;
+mod files;
+pub mod guid;
+mod mail;
+mod mailbox_ext;
 pub mod map;
+mod mdbox;
 pub mod number;
+mod output;
 pub mod purge;
 pub mod rebuild;
 pub mod record;
+mod recount;
+mod save;
 pub mod settings;
+mod storage;
+
+pub use dirs::Dirs;
+pub use mdbox::{Mdbox, Naming};
+pub use settings::Settings;
+pub use storage::Storage;

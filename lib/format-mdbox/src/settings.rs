@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
+use compress::Encoding;
+use dbox::AttachmentDir;
 use mailbox::MailDate;
 
 /// Of one storage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
+    /// What the configuration says to every format.
+    pub common: mailbox::Settings,
+    /// `zlib_save`, `mail_compress`; `None`: bodies are stored as they are.
+    pub encoding: Option<Encoding>,
+    /// `mail_attachment_dir`, to read what was stored there.
+    pub attachments: Option<AttachmentDir>,
     /// `mdbox_rotate_size`, bytes: a mail file is not appended to beyond it.
     pub rotate_size: u64,
     /// `mdbox_rotate_interval`: a mail file is not appended to when it is older. Zero: any age.
@@ -16,6 +24,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            common: mailbox::Settings::default(),
+            encoding: None,
+            attachments: None,
             rotate_size: 10 * 1024 * 1024,
             rotate_interval: Duration::ZERO,
         }

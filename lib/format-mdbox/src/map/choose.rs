@@ -11,32 +11,32 @@ const MAX_FILES: usize = 10;
 pub struct Candidate {
     /// Which.
     pub file: FileId,
-    /// Where its last message ends as far as the map knows, bytes.
+    /// Where its newest message ends, bytes. After a purge there may be others behind it.
     pub end: u64,
 }
 
 /// The files of the newest messages, newest first; those that have no room for `bytes` more are left
-/// out. `newest_first`: the map's records, backwards.
+/// out. `newest_first`: the map's records, backwards; no more of them are looked at than need be.
 pub fn candidates(
     newest_first: impl IntoIterator<Item = Place>,
     bytes: u64,
     rotate_size: u64,
-) -> Vec<Candidate> {
-    let mut seen: Vec<Candidate> = Vec::new();
-    for place in newest_first {
-        let room_for_more = seen.len() < MAX_FILES;
-        match seen.iter_mut().find(|known| known.file == place.file) {
-            // After a purge the order of the records is not that of the messages in the file.
-            Some(known) => known.end = known.end.max(place.end()),
-            None if room_for_more => seen.push(Candidate {
-                file: place.file,
-                end: place.end(),
-            }),
-            None => break,
+) -> impl Iterator<Item = Candidate> {
+    let mut seen: Vec<FileId> = Vec::with_capacity(MAX_FILES);
+    let mut places = newest_first.into_iter();
+    std::iter::from_fn(move || {
+        while seen.len() < MAX_FILES {
+            let place = places.find(|place| !seen.contains(&place.file))?;
+            seen.push(place.file);
+            if has_room(place.end(), bytes, rotate_size) {
+                return Some(Candidate {
+                    file: place.file,
+                    end: place.end(),
+                });
+            }
         }
-    }
-    seen.retain(|candidate| has_room(candidate.end, bytes, rotate_size));
-    seen
+        None
+    })
 }
 
 /// May `bytes` more be written to a file of `end` bytes? Offsets in the map have 32 bits.
@@ -60,24 +60,22 @@ mod tests {
     #[test]
     fn newest_files_with_room() {
         let records = [
-            place(9, 16, 84),
+            place(9, 116, 84),
             place(8, 16, 984),
-            // Moved by a purge: a higher map UID, a lower offset.
-            place(9, 100, 50),
+            place(9, 100, 16),
             place(7, 16, 10),
         ];
         let chosen = candidates(records, 100, 1000);
-        let ends: Vec<_> = chosen.iter().map(|c| (c.file.0, c.end)).collect();
-        assert_eq!(ends, [(9, 150), (7, 26)]);
-        assert_eq!(candidates(records, 1000, 1000), []);
+        let ends: Vec<_> = chosen.map(|c| (c.file.0, c.end)).collect();
+        assert_eq!(ends, [(9, 200), (7, 26)]);
+        assert_eq!(candidates(records, 1000, 1000).next(), None);
     }
 
     #[test]
     fn ten_files_are_enough() {
         let records = (1..=20).rev().map(|file| place(file, 16, 10));
         let chosen = candidates(records, 1, 1 << 20);
-        assert_eq!(chosen.len(), 10);
-        assert_eq!(chosen[9].file, FileId(11));
+        assert_eq!(chosen.last().unwrap().file, FileId(11));
     }
 
     #[test]

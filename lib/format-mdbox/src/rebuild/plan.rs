@@ -5,7 +5,7 @@
 //! only about numbers. No mailbox record changes its UID, and none is made to name a message that
 //! it did not name before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mailbox::Guid;
 
@@ -215,10 +215,16 @@ impl<'f> Join<'f> {
 
     /// Gives every found message its number.
     fn number(&mut self) {
-        let mut next = self.findings.next_map_uid;
-        for known in &self.known {
-            let map_uid = known.map_or(MapUid(next), |known| known.map_uid);
-            next = next.saturating_add(u32::from(known.is_none()));
+        let claimed = self.claims();
+        let highest = claimed.values().max();
+        let next = highest.map_or(0, |highest| highest.0.saturating_add(1));
+        let mut next = next.max(self.findings.next_map_uid);
+        for (at, known) in self.known.iter().enumerate() {
+            let map_uid = known.map(|known| known.map_uid);
+            let map_uid = map_uid.or(claimed.get(&at).copied()).unwrap_or_else(|| {
+                next = next.saturating_add(1);
+                MapUid(next.saturating_sub(1))
+            });
             self.map_uids.push(map_uid);
         }
         for (at, linked) in self.linked.iter().enumerate() {
@@ -239,20 +245,41 @@ impl<'f> Join<'f> {
         }
     }
 
+    /// Messages that the map has lost, but not the mailboxes: they keep their numbers, if nobody else has
+    /// got them since.
+    fn claims(&self) -> HashMap<usize, MapUid> {
+        let (mut claims, mut taken) = (HashMap::new(), HashSet::new());
+        for (wanted, linked) in self.findings.wanted.iter().zip(&self.linked) {
+            let (Some(map_uid), Some(found)) = (wanted.map_uid, *linked) else {
+                continue;
+            };
+            let is_lost = matches!(self.known.get(found), Some(None));
+            if is_lost
+                && map_uid.0 >= self.findings.next_map_uid
+                && map_uid.0 < u32::MAX
+                && !claims.contains_key(&found)
+                && taken.insert(map_uid)
+            {
+                claims.insert(found, map_uid);
+            }
+        }
+        claims
+    }
+
     fn finish(mut self) -> Plan {
-        let mut taken: HashMap<Guid, ()> = HashMap::new();
+        let mut taken: HashSet<Guid> = HashSet::new();
         let counts = self.wanted.iter().zip(&self.findings.found);
         taken.extend(
             counts
                 .filter(|(count, _)| **count > 0)
-                .map(|(_, found)| (found.guid, ())),
+                .map(|(_, found)| found.guid),
         );
         for (at, found) in self.findings.found.iter().enumerate() {
             let known = self.known.get(at).copied().flatten();
             let count = self.wanted.get(at).copied().unwrap_or(0);
             let garbage = known.is_some_and(|known| known.references == 0);
             // A message of which another copy is wanted is one that was moved or given up half way.
-            let restore = count == 0 && !garbage && taken.insert(found.guid, ()).is_none();
+            let restore = count == 0 && !garbage && taken.insert(found.guid);
             if restore {
                 self.plan.restored.push(self.plan.mapped.len());
             }
@@ -340,12 +367,10 @@ mod tests {
         // The third was garbage, but nothing says so any more.
         assert_eq!(references, [2, 1, 1]);
         assert_eq!(plan.restored, [2]);
-        let relinked: Vec<_> = plan
-            .relinked
-            .iter()
-            .map(|r| (r.wanted, r.map_uid.0))
-            .collect();
-        assert_eq!(relinked, [(0, 2), (1, 1), (2, 1)]);
+        // The mailboxes knew the numbers.
+        assert!(plan.relinked.is_empty());
+        let numbers: Vec<_> = plan.mapped.iter().map(|m| m.map_uid.0).collect();
+        assert_eq!(numbers, [2, 1, 3]);
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! One message of a view.
+
+use std::sync::Arc;
+
+use dbox::{DboxFile, Message, VirtualSize};
+use index::State;
+use mailbox::{Error, Guid, Mail, MailDate, ReadSeek, Seq, Uid};
+
+use crate::guid;
+use crate::mailbox_ext::{GUID, MDBOX};
+use crate::mdbox::Mdbox;
+use crate::record::BoxRecord;
+
+/// What a mailbox's record says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// In the mailbox.
+    pub uid: Uid,
+    /// In the map, and since when.
+    pub record: BoxRecord,
+    /// `None`: the record has none.
+    pub guid: Option<Guid>,
+}
+
+impl Reference {
+    /// Of a message in a picture of the mailbox; `None`: it is not there, or names no message.
+    pub fn of(state: &State, seq: Seq) -> Option<Self> {
+        let record = state.record(seq)?;
+        let bytes = |name| state.extension(name)?.bytes_of(record);
+        Some(Self {
+            uid: Uid::new(record.uid())?,
+            record: BoxRecord::decode(bytes(MDBOX)?)?,
+            guid: bytes(GUID).and_then(guid::from_record),
+        })
+    }
+}
+
+/// A message of a view; read when it is asked for.
+pub(crate) struct MdboxMail<'v> {
+    mdbox: &'v Arc<Mdbox>,
+    reference: Reference,
+    read: Option<(DboxFile, Message)>,
+}
+
+impl<'v> MdboxMail<'v> {
+    pub fn new(mdbox: &'v Arc<Mdbox>, state: &State, seq: Seq) -> Option<Self> {
+        Some(Self {
+            mdbox,
+            reference: Reference::of(state, seq)?,
+            read: None,
+        })
+    }
+
+    fn read(&mut self) -> Result<&(DboxFile, Message), Error> {
+        let read = match self.read.take() {
+            Some(read) => read,
+            None => self.mdbox.read(&self.reference)?,
+        };
+        Ok(self.read.insert(read))
+    }
+}
+
+impl Mail for MdboxMail<'_> {
+    fn size(&mut self) -> Result<u64, Error> {
+        let told = self.read()?.1.virtual_size();
+        match told {
+            Some(size) => Ok(size),
+            None => self.count(),
+        }
+    }
+
+    fn internal_date(&mut self) -> Result<MailDate, Error> {
+        let saved = i64::from(self.reference.record.save_date);
+        let received = self.read()?.1.received();
+        Ok(MailDate::local(received.unwrap_or(saved)))
+    }
+
+    fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
+        let date = self.reference.record.save_date;
+        Ok((date != 0).then(|| MailDate::local(date.into())))
+    }
+
+    fn guid(&mut self) -> Result<String, Error> {
+        if let Some(guid) = self.reference.guid {
+            return Ok(guid.to_string());
+        }
+        let text = self.read()?.1.guid().unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
+        let attachments = self.mdbox.attachments().cloned();
+        let (file, message) = self.read()?;
+        Ok(Box::new(file.body(message, attachments.as_ref())?))
+    }
+}
+
+impl MdboxMail<'_> {
+    /// Ancient versions wrote no V.
+    fn count(&mut self) -> Result<u64, Error> {
+        let mut size = VirtualSize::default();
+        let mut chunk = vec![0; 64 * 1024];
+        let mut body = self.body()?;
+        loop {
+            let read = body.read(&mut chunk).map_err(Error::Input)?;
+            if read == 0 {
+                return Ok(size.bytes);
+            }
+            size.add(chunk.get(..read).unwrap_or_default());
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One mailbox, shared by all sessions of the process.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use dbox::view::{Backend, Removal, View};
+use dbox::{AttachmentDir, DboxFile, Message};
+use index::{Backup, Created, ExtSpec, Index, IndexSync, Options, State, Transaction};
+use mailbox::{
+    Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
+    Status, StoredMailbox, Uid, UidSet, UidValidity,
+};
+
+use crate::copy;
+use crate::mail::{MdboxMail, Reference};
+use crate::mailbox_ext::{
+    BOX_NAME, GUID_SPEC, LAST_RENAME_SPEC, MDBOX_HDR, MDBOX_HDR_SPEC, MDBOX_SPEC,
+};
+use crate::record::BoxHeader;
+use crate::save::Saving;
+use crate::storage::Storage;
+
+/// How storage names mailboxes on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Naming {
+    /// By directories. The name as storage encodes it, levels separated by `/`: `Sub/Deep`.
+    Directories(String),
+    /// `LAYOUT=index`: by `dovecot.list.index`; the mailbox's index repeats the name.
+    Index(String),
+}
+
+impl Naming {
+    fn name(&self) -> &str {
+        match self {
+            Self::Directories(name) | Self::Index(name) => name,
+        }
+    }
+}
+
+/// One mdbox mailbox. Sessions share it by `Arc`; each has a [`View`] of its own.
+pub struct Mdbox {
+    pub(crate) storage: Arc<Storage>,
+    context: Context,
+    naming: Naming,
+    index: OnceLock<Index>,
+    opening: Mutex<()>,
+}
+
+impl Mdbox {
+    /// Nothing is read before it is asked for.
+    #[must_use]
+    pub fn new(storage: Arc<Storage>, context: Context, naming: Naming) -> Self {
+        Self {
+            storage,
+            context,
+            naming,
+            index: OnceLock::new(),
+            opening: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &MailboxName {
+        &self.context.name
+    }
+
+    pub(crate) fn stored_name(&self) -> &str {
+        self.naming.name()
+    }
+
+    pub(crate) fn attachments(&self) -> Option<&AttachmentDir> {
+        self.storage.attachments()
+    }
+
+    /// The index as it is on disk now.
+    pub(crate) fn refresh(&self) -> Result<Arc<State>, Error> {
+        let index = self.index()?;
+        index.refresh().map_err(|error| self.told(error))
+    }
+
+    /// Waits for the lock of the mailbox; that of the map comes before it.
+    pub(crate) fn lock(&self) -> Result<IndexSync<'_>, Error> {
+        let index = self.index()?;
+        index.begin_sync().map_err(|error| self.told(error))
+    }
+
+    pub(crate) fn finish(&self, sync: IndexSync<'_>) -> Result<(), Error> {
+        sync.finish().map_err(|error| self.told(error))?;
+        Ok(())
+    }
+
+    /// Up to date, and all that others have asked for is done.
+    pub(crate) fn up_to_date(&self, access: Access) -> Result<Arc<State>, Error> {
+        let mut state = self.refresh()?;
+        if self.is_foreign(&state)? {
+            self.storage.relink("a mailbox does not fit its map")?;
+            state = self.refresh()?;
+        }
+        let requests = self.index()?.has_requests();
+        if requests && access == Access::ReadWrite {
+            self.settle()?;
+            return self.refresh();
+        }
+        Ok(state)
+    }
+
+    /// Do the records belong to another map than the one that is there, or must somebody look what a
+    /// repair of the index has lost?
+    fn is_foreign(&self, state: &State) -> Result<bool, Error> {
+        if state.header().is_repaired() {
+            return Ok(true);
+        }
+        let header = state.ext_header(MDBOX_HDR).and_then(BoxHeader::decode);
+        let Some(header) = header else {
+            return Ok(true);
+        };
+        let map = self.storage.map.last_picture()?.uid_validity();
+        Ok(self.storage.map.is_lost() || (header.map_uid_validity != map && !state.is_empty()))
+    }
+
+    /// A message, read from wherever it is. Damage is repaired, once.
+    pub(crate) fn read(&self, reference: &Reference) -> Result<(DboxFile, Message), Error> {
+        let damage = match self.try_read(reference) {
+            Err(damage @ Error::Corrupted { .. }) => damage,
+            other => return other,
+        };
+        let Some(now) = self.reference(reference.uid)? else {
+            return Err(Error::Expunged);
+        };
+        if now == *reference {
+            tracing::warn!("{}: uid {}: {damage}", self.name(), reference.uid);
+            self.storage.relink_once(reference.record.map_uid)?;
+        }
+        match self.reference(reference.uid)? {
+            Some(repaired) => self.try_read(&repaired),
+            None => Err(Error::Expunged),
+        }
+    }
+
+    fn try_read(&self, reference: &Reference) -> Result<(DboxFile, Message), Error> {
+        self.storage.read(reference.record.map_uid, reference.guid)
+    }
+
+    fn reference(&self, uid: Uid) -> Result<Option<Reference>, Error> {
+        let state = self.refresh()?;
+        Ok(state.seq(uid).and_then(|seq| Reference::of(&state, seq)))
+    }
+
+    fn index(&self) -> Result<&Index, Error> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let _one_opens = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let opened = Index::open(&self.context.fs, self.index_dir()?, self.options());
+        let index = match opened {
+            // The directory is there, the index is not.
+            Err(index::Error::NotFound { .. }) if self.exists()? => self.create_index()?,
+            other => other.map_err(|error| self.told(error))?,
+        };
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    fn index_dir(&self) -> Result<&Path, Error> {
+        let dir = self.context.place.index.as_deref();
+        dir.ok_or_else(|| Error::Config("mdbox: indexes cannot be in memory only".to_owned()))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            backup: Backup::Keep,
+            ..Options::mailbox(&self.context.settings)
+        }
+    }
+
+    /// A new index: identity, UIDVALIDITY, and whose map it refers to.
+    fn create_index(&self) -> Result<Index, Error> {
+        let dir = self.index_dir()?;
+        self.context
+            .fs
+            .mkdir_all(dir, self.context.settings.dir_mode)?;
+        let uid_validity = self.context.uid_validities.next()?;
+        let transaction = self.identity(uid_validity)?;
+        let (index, created) = Index::create(&self.context.fs, dir, self.options(), &transaction)
+            .map_err(|error| self.told(error))?;
+        if created == Created::Ours && dir != self.context.place.mail {
+            let durability = self.context.settings.durability;
+            durability.sync_dir(&self.context.fs, dir)?;
+        }
+        Ok(index)
+    }
+
+    fn identity(&self, uid_validity: UidValidity) -> Result<Transaction, Error> {
+        let mut transaction = Transaction::external();
+        let header = BoxHeader {
+            map_uid_validity: self.storage.map.last_picture()?.uid_validity(),
+            guid: Guid::generate(),
+            flags: 0,
+        };
+        transaction
+            .extension(&MDBOX_HDR_SPEC)
+            .set_header(0, &header.encode());
+        transaction.extension(&MDBOX_SPEC).introduce();
+        transaction.extension(&GUID_SPEC).introduce();
+        if let Naming::Index(name) = &self.naming {
+            let parts = name.replace('/', "\0");
+            let spec = ExtSpec {
+                name: BOX_NAME,
+                header_size: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+                record_size: 0,
+                record_align: 0,
+            };
+            transaction.extension(&spec).set_header(0, parts.as_bytes());
+        }
+        transaction.set_uid_validity(uid_validity.get());
+        Ok(transaction)
+    }
+
+    /// The error as a session is to be told it.
+    pub(crate) fn told(&self, error: index::Error) -> Error {
+        match error {
+            index::Error::NotFound { .. } | index::Error::Deleted { .. } => Error::NotFound {
+                mailbox: self.context.name.clone(),
+            },
+            other => other.into(),
+        }
+    }
+}
+
+impl Backend for Mdbox {
+    fn sync(&self, access: Access) -> Result<Arc<State>, Error> {
+        self.up_to_date(access)
+    }
+
+    fn claim_recent(&self, next: u32) -> Result<u32, Error> {
+        self.take_recent(next)
+    }
+
+    fn mail<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        let mail = MdboxMail::new(self, state, seq).ok_or(Error::Expunged)?;
+        Ok(Box::new(mail))
+    }
+
+    fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
+        self.change_flags(uids, change)
+    }
+
+    fn remove(&self, uids: &UidSet, which: Removal) -> Result<(), Error> {
+        self.expunge(uids, which)
+    }
+}
+
+impl StoredMailbox for Mdbox {
+    fn place(&self) -> &Place {
+        &self.context.place
+    }
+
+    fn name(&self) -> &MailboxName {
+        &self.context.name
+    }
+
+    fn exists(&self) -> Result<bool, Error> {
+        let stat = self.context.fs.stat_opt(&self.context.place.mail)?;
+        Ok(stat.is_some_and(|stat| stat.is_dir()))
+    }
+
+    fn create(&self) -> Result<(), Error> {
+        let settings = &self.context.settings;
+        let mail = &self.context.place.mail;
+        self.context.fs.mkdir_all(mail, settings.dir_mode)?;
+        if self.index.get().is_none() || self.refresh().is_err() {
+            self.create_index()?;
+            self.index()?;
+        }
+        for dir in mail.ancestors().skip(1).take(2) {
+            settings.durability.sync_dir(&self.context.fs, dir)?;
+        }
+        Ok(())
+    }
+
+    fn guid(&self) -> Result<Guid, Error> {
+        let state = self.refresh()?;
+        let header = state.ext_header(MDBOX_HDR).and_then(BoxHeader::decode);
+        let header = header.ok_or_else(|| Error::Corrupted {
+            path: self.context.place.mail.clone(),
+            offset: 0,
+            what: "no mailbox GUID".to_owned(),
+        })?;
+        Ok(header.guid)
+    }
+
+    fn status(&self) -> Result<Status, Error> {
+        let state = self.up_to_date(Access::ReadWrite)?;
+        Ok(dbox::view::status_of(&state, state.recent()))
+    }
+
+    fn open(
+        self: Arc<Self>,
+        name: &MailboxName,
+        access: Access,
+    ) -> Result<Box<dyn Mailbox>, Error> {
+        Ok(Box::new(View::open(self, name.clone(), access)?))
+    }
+
+    fn begin_save(self: Arc<Self>) -> Result<Box<dyn Save>, Error> {
+        self.up_to_date(Access::ReadWrite)?;
+        Ok(Box::new(Saving::begin(self)))
+    }
+
+    fn copy_from(self: Arc<Self>, from: &mut dyn Mailbox, uids: &UidSet) -> Result<Copied, Error> {
+        self.up_to_date(Access::ReadWrite)?;
+        copy::copy(&self, from, uids)
+    }
+
+    fn prepare_delete(&self) -> Result<(), Error> {
+        let mut map = self.storage.lock_map()?;
+        let mut sync = self.lock()?;
+        let mut transaction = Transaction::internal();
+        transaction.delete_index();
+        sync.commit(&transaction)
+            .map_err(|error| self.told(error))?;
+        let state = sync.state().clone();
+        let gone: BTreeMap<Uid, [u8; 16]> = state
+            .records()
+            .filter_map(|record| Some((Uid::new(record.uid())?, [0; 16])))
+            .collect();
+        self.expunge_under(&mut map, &mut sync, &gone)?;
+        let mut transaction = Transaction::external();
+        transaction.delete_index();
+        transaction.make_durable();
+        sync.commit(&transaction)
+            .map_err(|error| self.told(error))?;
+        drop(sync);
+        map.finish()
+    }
+
+    fn note_rename(&self) -> Result<(), Error> {
+        let mut sync = self.lock()?;
+        let mut transaction = Transaction::external();
+        let stamp = transaction.extension(&LAST_RENAME_SPEC);
+        stamp.set_header(0, &dbox::temp::now().to_le_bytes());
+        sync.commit(&transaction)
+            .map_err(|error| self.told(error))?;
+        self.finish(sync)
+    }
+
+    fn wake(&self) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
