@@ -1,5 +1,7 @@
 //! Making the new file of a purge.
 
+use std::sync::Arc;
+
 use mailbox::Uid;
 use sys::fs::{FsFile, FsResult, How};
 
@@ -9,8 +11,7 @@ use super::decision::Facts;
 use super::field::{FieldId, FieldType};
 use super::header::{Header, MINOR};
 use super::plan::{Age, Kept, Plan};
-use super::record::RecordWriter;
-use super::registry::Registry;
+use super::record::{RecordWriter, Shape};
 use super::table::Table;
 use super::{Cache, Current, Sync};
 
@@ -23,7 +24,7 @@ pub(super) struct Copying<'a> {
     pub facts: &'a Facts,
     /// The old file, if the links are for it.
     pub source: Option<Current>,
-    pub registry: &'a Registry,
+    pub shapes: Arc<[Shape]>,
 }
 
 impl Copying<'_> {
@@ -107,10 +108,9 @@ impl Copying<'_> {
             return Ok(kept);
         };
         let mut chains = Chains::of(&source.generation.file);
-        let shapes = self.registry.shapes();
         let mut mail = CachedMail::default();
         for (uid, link) in links {
-            let is_good = *link != 0 && chains.read(*link, &shapes, &mut mail).is_ok();
+            let is_good = *link != 0 && chains.read(*link, &self.shapes, &mut mail).is_ok();
             let record = is_good.then(|| self.merge(&mail, *uid)).flatten();
             let offset = u32::try_from(output.offset());
             if let (Some(record), Ok(offset)) = (record, offset) {
@@ -134,7 +134,7 @@ impl Copying<'_> {
             };
             match values.iter_mut().find(|(found, ..)| *found == id) {
                 None => values.push((id, kept, value.to_vec())),
-                Some((.., bits)) if self.is_bitmask(id) => {
+                Some((.., bits)) if kept.kind == FieldType::Bitmask => {
                     bits.iter_mut()
                         .zip(value)
                         .for_each(|(bit, more)| *bit |= more);
@@ -149,11 +149,6 @@ impl Copying<'_> {
         let limit = self.cache.settings.record_limit();
         let fits = !writer.is_empty() && writer.len() as u64 <= limit;
         fits.then(|| writer.finish())
-    }
-
-    fn is_bitmask(&self, id: FieldId) -> bool {
-        let field = self.registry.get(id);
-        field.is_some_and(|field| field.kind == FieldType::Bitmask)
     }
 }
 

@@ -65,7 +65,7 @@ pub use purge::{Purged, Stored};
 pub use reader::Reader;
 pub use settings::Settings;
 pub use table::{Table, TableEntry, TableHead};
-pub use value::{MailBits, PLAIN_BODY, PLAIN_BODYSTRUCTURE_END, SentDate, decode_u32, decode_u64};
+pub use value::{MailBits, SentDate, decode_u32, decode_u64};
 
 /// When appended bytes are made durable. `mail_fsync`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,10 +98,13 @@ struct Turn {
 struct State {
     registry: Registry,
     current: Option<Current>,
-    /// Nothing is read from the file of this `file_seq` until it is rebuilt; 0: whatever it is.
+    /// Nothing is read from the file of this `file_seq` until it is rebuilt; 0: of the file that was
+    /// there when we last looked, which could not be read at all.
     broken: Option<u32>,
     /// The damage was logged.
     told: bool,
+    /// We have looked for a file, so that we need not for every message as long as there is none.
+    looked: bool,
 }
 
 /// What we know about the open file.
@@ -130,6 +133,7 @@ impl Cache {
                 current: None,
                 broken: None,
                 told: false,
+                looked: false,
             }),
         })
     }
@@ -187,7 +191,7 @@ impl Cache {
 
     /// Decisions of the file, if there is one, are known.
     fn known(&self, state: &mut State) {
-        if state.current.is_none() && state.broken.is_none() {
+        if !state.looked {
             let opened = self.open(state);
             self.tolerate(state, opened);
         }
@@ -211,19 +215,15 @@ impl Cache {
     /// file: that is not an error.
     fn open(&self, state: &mut State) -> FsResult<()> {
         state.forget_file();
+        state.looked = true;
         match Generation::open(&self.place)? {
             Opened::Nothing | Opened::Foreign => {}
             Opened::Damaged(damage) => self.damaged(state, 0, damage),
-            Opened::File(generation, header) => {
-                let generation = Arc::new(generation);
-                match state.take(&generation, header) {
-                    Ok(()) => {}
-                    Err(Trouble::Fs(error)) => return Err(error),
-                    Err(Trouble::Damaged(damage)) => {
-                        self.damaged(state, generation.file_seq, damage);
-                    }
-                }
-            }
+            Opened::File(generation, header) => match state.take(&Arc::new(generation), header) {
+                Ok(()) => state.found_good(header.file_seq),
+                Err(Trouble::Fs(error)) => return Err(error),
+                Err(Trouble::Damaged(damage)) => self.damaged(state, 0, damage),
+            },
         }
         Ok(())
     }
@@ -291,8 +291,15 @@ impl State {
     }
 
     fn is_broken(&self, file_seq: u32) -> bool {
-        self.broken
-            .is_some_and(|broken| broken == file_seq || broken == 0)
+        self.broken == Some(file_seq)
+    }
+
+    /// Somebody else may have replaced the broken file.
+    fn found_good(&mut self, file_seq: u32) {
+        if self.broken.is_some_and(|broken| broken != file_seq) {
+            self.broken = None;
+            self.told = false;
+        }
     }
 
     fn forget_file(&mut self) {

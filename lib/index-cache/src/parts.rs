@@ -75,6 +75,19 @@ pub struct Part {
     pub children: u32,
 }
 
+/// What BODY says of a message with [`crate::MailBits::TEXT_PLAIN_7BIT`], between its parentheses.
+#[must_use]
+pub fn plain_body(root: &Part) -> String {
+    let fixed = r#""text" "plain" ("charset" "us-ascii") NIL NIL "7bit""#;
+    format!("{fixed} {} {}", root.body_virtual, root.lines)
+}
+
+/// What BODYSTRUCTURE says of it.
+#[must_use]
+pub fn plain_body_structure(root: &Part) -> String {
+    plain_body(root) + " NIL NIL NIL NIL"
+}
+
 /// As it is written. The first part is the root.
 #[must_use]
 pub fn encode_parts(parts: &[Part]) -> Vec<u8> {

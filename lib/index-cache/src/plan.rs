@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::decision::Aged;
-use super::field::{Decision, FieldId, Policy};
+use super::field::{Decision, FieldId, FieldType, Policy};
 use super::registry::{Registered, Registry};
 use super::table::TableEntry;
 
@@ -24,6 +24,14 @@ pub(super) enum HasFile {
 pub(super) struct Plan {
     pub entries: Vec<TableEntry>,
     places: HashMap<FieldId, Kept>,
+    changes: Vec<Change>,
+}
+
+/// What becomes of a field.
+struct Change {
+    id: FieldId,
+    before: Policy,
+    after: Policy,
 }
 
 #[derive(Clone, Copy)]
@@ -31,6 +39,7 @@ pub(super) struct Kept {
     pub place: u32,
     decision: Decision,
     pub fixed_size: Option<u32>,
+    pub kind: FieldType,
 }
 
 impl Plan {
@@ -38,6 +47,7 @@ impl Plan {
         let mut plan = Self {
             entries: Vec::new(),
             places: HashMap::new(),
+            changes: Vec::new(),
         };
         for (number, field) in registry.fields().iter().enumerate() {
             let policy = match aged(field) {
@@ -45,15 +55,42 @@ impl Plan {
                 Aged::ToTemp => Policy::free(Decision::Temp),
                 Aged::Drop => Policy::NO,
             };
+            let id = FieldId(u32::try_from(number).unwrap_or(u32::MAX));
             // A first file has all fields, as Dovecot makes it.
-            let keeps_all = has_file == HasFile::No;
-            if !keeps_all && (!field.used || policy.decision == Decision::No) {
+            if has_file == HasFile::Yes && !field.used {
                 continue;
             }
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            plan.add(FieldId(number), field, policy);
+            if has_file == HasFile::No || policy.decision != Decision::No {
+                plan.add(id, field, policy);
+            }
+            plan.changes.push(Change {
+                id,
+                before: field.policy,
+                after: policy,
+            });
         }
         plan
+    }
+
+    /// The new file is there.
+    pub fn carry_out(&self, registry: &mut Registry) {
+        registry.pending = false;
+        for change in &self.changes {
+            let is_kept = self.places.contains_key(&change.id);
+            let Some(field) = registry.get_mut(change.id) else {
+                continue;
+            };
+            if !is_kept {
+                field.used = false;
+                field.last_used = 0;
+            }
+            // Clients have gone on asking meanwhile.
+            field.dirty = field.policy != change.before;
+            if !field.dirty {
+                field.policy = change.after;
+            }
+            registry.pending |= registry.get(change.id).is_some_and(|field| field.dirty);
+        }
     }
 
     fn add(&mut self, id: FieldId, field: &Registered, policy: Policy) {
@@ -61,6 +98,7 @@ impl Plan {
             place: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
             decision: policy.decision,
             fixed_size: field.fixed_size(),
+            kind: field.kind,
         };
         self.places.insert(id, kept);
         self.entries.push(TableEntry {

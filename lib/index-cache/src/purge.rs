@@ -8,7 +8,6 @@ use mailbox::Uid;
 use super::append::{Appended, Locked, NewRecord, Picture, Refused};
 use super::copy::Copying;
 use super::decision::{Aged, Facts};
-use super::field::Policy;
 use super::header::Header;
 use super::plan::{HasFile, Plan};
 use super::registry::Registered;
@@ -174,14 +173,16 @@ impl Cache {
             plan: &plan,
             facts: &index.facts,
             source: old.filter(|old| old.header.file_seq == index.reset_id),
-            registry: &state.registry,
+            shapes: state.registry.shapes(),
         };
+        // Other sessions go on reading meanwhile.
+        drop(state);
         let mut written = copy.run(file_seq, links)?;
         if written.is_none() {
             written = copy.run(file_seq, &[])?;
         }
         let links = written.ok_or(Refused::NeedsPurge("its fields are too many"))?;
-        self.replaced(&mut state, &plan);
+        self.replaced(&mut self.state(), &plan);
         Ok(Purged { file_seq, links })
     }
 
@@ -203,17 +204,7 @@ impl Cache {
 
     /// There is a new file at the path.
     fn replaced(&self, state: &mut State, plan: &Plan) {
-        for field in state.registry.fields_mut() {
-            let is_kept = plan.entries.iter().any(|entry| entry.name == field.name);
-            if !is_kept {
-                field.used = false;
-                field.last_used = 0;
-                if !field.policy.forced {
-                    field.policy = Policy::NO;
-                }
-            }
-        }
-        state.registry.written();
+        plan.carry_out(&mut state.registry);
         state.broken = None;
         state.told = false;
         let opened = self.open(state);

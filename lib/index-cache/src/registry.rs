@@ -152,10 +152,6 @@ impl Registry {
         &self.fields
     }
 
-    pub fn fields_mut(&mut self) -> &mut [Registered] {
-        &mut self.fields
-    }
-
     /// What the places in the file's table mean.
     pub fn shapes(&self) -> Arc<[Shape]> {
         Arc::clone(&self.shapes)

@@ -58,7 +58,8 @@ impl MailBits {
     pub const BINARY_BODY: Self = Self(0x02);
     /// There is a NUL somewhere.
     pub const HAS_NULS: Self = Self(0x04);
-    /// BODYSTRUCTURE is [`PLAIN_BODY`], sizes and NILs: it is not stored, but made of `mime.parts`.
+    /// A lone text/plain in us-ascii and 7bit: BODY and BODYSTRUCTURE are not stored, but made of
+    /// `mime.parts`, see [`crate::parts::plain_body`].
     pub const TEXT_PLAIN_7BIT: Self = Self(0x10);
     /// There is no NUL anywhere.
     pub const HAS_NO_NULS: Self = Self(0x20);
@@ -75,10 +76,3 @@ impl MailBits {
         Self(self.0 | other.0)
     }
 }
-
-/// What BODY and BODYSTRUCTURE begin with where [`MailBits::TEXT_PLAIN_7BIT`] is set; a space, the
-/// virtual size of the body, a space and its number of lines follow; for BODYSTRUCTURE then
-/// [`PLAIN_BODYSTRUCTURE_END`].
-pub const PLAIN_BODY: &str = r#""text" "plain" ("charset" "us-ascii") NIL NIL "7bit""#;
-/// The extension data of such a BODYSTRUCTURE.
-pub const PLAIN_BODYSTRUCTURE_END: &str = " NIL NIL NIL NIL";

@@ -6,7 +6,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use index::cache::parts::decode_parts;
+use index::cache::parts::{decode_parts, plain_body, plain_body_structure};
 use index::cache::{
     Cache, CachedMail, EXT_NAME, EXT_RECORD_SIZE, FieldId, HeaderLines, MailBits, NewRecord,
     Picture, Purged, Settings, Stored, decode_u32, decode_u64, encode_link, merge_header_lines,
@@ -303,6 +303,7 @@ fn dovecot_takes_what_we_have_put_there() {
 fn we_find_what_dovecot_has_put_there() {
     let store = Store::new();
     let mut imap = store.selected();
+    let plain = imap.ok("UID FETCH 1 (BODYSTRUCTURE BODY)");
     let items =
         "(INTERNALDATE RFC822.SIZE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT FROM DATE)])";
     // Backwards: a client without a copy of its own.
@@ -336,6 +337,16 @@ fn we_find_what_dovecot_has_put_there() {
     let merged = merge_header_lines(&[decode(from), decode(subject)]);
     let expected = "Subject: two\nFrom: ann@example.org\nSubject: two again\n";
     assert_eq!(std::str::from_utf8(&merged).unwrap(), expected);
+    // What is not stored because it can be made.
+    let one = ours.mail(1);
+    assert!(one.bits().unwrap().contains(MailBits::TEXT_PLAIN_7BIT));
+    let root = decode_parts(one.get(FieldId::MIME_PARTS).unwrap()).unwrap()[0];
+    let (structure, body) = (plain_body_structure(&root), plain_body(&root));
+    let expected = format!("BODYSTRUCTURE ({structure}) BODY ({body})");
+    assert!(
+        plain.find("* 1 FETCH").text.contains(&expected),
+        "{expected}"
+    );
     // And what it has decided.
     use index::cache::Decision;
     let decided = |id| ours.cache.policy(id).unwrap().1.decision;
