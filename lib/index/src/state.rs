@@ -22,7 +22,7 @@ pub use diff::Changes;
 pub use extension::{ExtSpec, Extension};
 pub(crate) use header::FSCKD;
 pub use header::{Header, field};
-pub(crate) use modseq::after as modseq_after;
+pub use modseq::after as modseq_after;
 pub use records::RecordRef;
 
 use records::Records;

@@ -281,3 +281,206 @@ pub fn ext_records(entries: &[u8], record_size: usize) -> impl Iterator<Item = (
         .chunks_exact(entry)
         .filter_map(move |bytes| Some((u32_at(bytes, 0)?, slice(bytes, 4, record_size)?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let pair =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(pair).collect()
+    }
+
+    fn range(first: u32, last: u32) -> UidRange {
+        UidRange { first, last }
+    }
+
+    /// FORMATS.md §1.2, and §1.13 for those that a fixture has.
+    #[expect(clippy::too_many_lines, reason = "one entry a kind")]
+    fn known() -> Vec<(&'static str, u32, Body)> {
+        let patch = |offset, data: &[u8]| Patch {
+            offset,
+            data: data.to_vec(),
+        };
+        vec![
+            (
+                "80808084 02000010 03000000 0a000000",
+                EXTERNAL,
+                Body::Append(vec![Append { uid: 3, flags: 10 }]),
+            ),
+            (
+                "80808084 91cd0010 02000000 05000000",
+                EXTERNAL,
+                Body::Expunge(vec![range(2, 5)]),
+            ),
+            (
+                "80808087 90ed0000 07000000 000102030405060708090a0b0c0d0e0f",
+                0,
+                Body::ExpungeGuid(vec![Expunge {
+                    uid: 7,
+                    guid: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+                }]),
+            ),
+            (
+                "80808085 04000000 01000000 09000000 08170100",
+                0,
+                Body::FlagUpdate(vec![FlagUpdate {
+                    uids: range(1, 9),
+                    add: 8,
+                    remove: 0x17,
+                    modseq_inc: 1,
+                }]),
+            ),
+            (
+                "80808084 20000010 50000400 522e046b",
+                EXTERNAL,
+                Body::HeaderUpdate(vec![patch(80, &[0x52, 0x2e, 0x04, 0x6b])]),
+            ),
+            (
+                "8080808b 40000010 ffffffff 00000000 04000000 0000 0000 0100 0d00 \
+                 6864722d706f70332d7569646c 000000",
+                EXTERNAL,
+                Body::ExtIntro(vec![ExtIntro {
+                    ext_id: None,
+                    reset_id: 0,
+                    header_size: 4,
+                    record_size: 0,
+                    record_align: 0,
+                    flags: 1,
+                    name: "hdr-pop3-uidl".to_owned(),
+                }]),
+            ),
+            (
+                "80808084 80000010 05000000 01000000",
+                EXTERNAL,
+                Body::ExtReset {
+                    reset_id: 5,
+                    preserve: 1,
+                    short: false,
+                },
+            ),
+            (
+                "80808083 80000010 05000000",
+                EXTERNAL,
+                Body::ExtReset {
+                    reset_id: 5,
+                    preserve: 0,
+                    short: true,
+                },
+            ),
+            (
+                "80808086 00010000 00000100 aa000000 04000100 bb000000",
+                0,
+                Body::ExtHeaderUpdate(vec![patch(0, &[0xaa]), patch(4, &[0xbb])]),
+            ),
+            (
+                "80808085 00000100 00000100 02000000 aabb0000",
+                0,
+                Body::ExtHeaderUpdate32(vec![patch(0x1_0000, &[0xaa, 0xbb])]),
+            ),
+            (
+                "80808084 00020010 03000000 04020000",
+                EXTERNAL,
+                Body::ExtRecordUpdate(vec![3, 0, 0, 0, 4, 2, 0, 0]),
+            ),
+            (
+                "80808084 00100000 03000000 ffffffff",
+                0,
+                Body::ExtAtomicInc(vec![(3, -1)]),
+            ),
+            (
+                "80808087 00040000 01000500 4a756e6b5a000000 02000000 04000000",
+                0,
+                Body::KeywordUpdate {
+                    change: Toggle::Remove,
+                    name: "JunkZ".to_owned(),
+                    uids: vec![range(2, 4)],
+                },
+            ),
+            (
+                "80808084 00080000 02000000 04000000",
+                0,
+                Body::KeywordReset(vec![range(2, 4)]),
+            ),
+            (
+                "80808085 00800010 00000000 02000000 01000000",
+                EXTERNAL,
+                Body::ModseqUpdate(vec![(0, 0x1_0000_0002)]),
+            ),
+            ("80808083 00000200 00000000", 0, Body::IndexDeleted),
+            ("80808083 00000410 00000000", EXTERNAL, Body::IndexUndeleted),
+            ("80808083 00000810 ac000000", EXTERNAL, Body::Boundary(172)),
+            (
+                "80808088 00001010 2b70612f 62002d73 63000000 07000000 03000000 08000000",
+                EXTERNAL,
+                Body::AttributeUpdate(vec![
+                    Attribute {
+                        change: Toggle::Add,
+                        scope: b'p',
+                        name: b"a/b".to_vec(),
+                        time: 7,
+                        value_size: 3,
+                    },
+                    Attribute {
+                        change: Toggle::Remove,
+                        scope: b's',
+                        name: b"c".to_vec(),
+                        time: 8,
+                        value_size: 0,
+                    },
+                ]),
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_kind_goes_both_ways() {
+        for (bytes, flags, body) in known() {
+            let bytes = hex(bytes);
+            let record = RawRecord::decode(&bytes, 0).unwrap();
+            assert_eq!(record.flags, flags);
+            assert_eq!(record.body().as_ref(), Ok(&body));
+            assert_eq!(body.encode_with(flags).as_ref(), Some(&bytes));
+        }
+    }
+
+    #[test]
+    fn truncations_and_flips_are_told() {
+        for (bytes, _, _) in known() {
+            let bytes = hex(bytes);
+            for len in 0..bytes.len() {
+                assert_eq!(RawRecord::decode(&bytes[..len.min(7)], 0), None);
+                let payload = bytes.get(8..len).unwrap_or_default();
+                let kind = u32_at(&bytes, 4).unwrap() & KIND;
+                let _ = decode::body(kind, payload);
+            }
+            for at in 0..bytes.len() {
+                for flip in 0..8 {
+                    let mut bytes = bytes.clone();
+                    bytes[at] ^= 1 << flip;
+                    let _ = RawRecord::decode(&bytes, 0).map(|record| record.body());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rules_are_kept() {
+        for (kind, payload) in [
+            (kind::APPEND, "00000000 00000000"),
+            (kind::FLAG_UPDATE, "05000000 04000000 00000000"),
+            (kind::KEYWORD_UPDATE, "02000100 4a000000 01000000 01000000"),
+            (kind::HEADER_UPDATE, "00000500 00000000"),
+            (kind::ATTRIBUTE_UPDATE, "2b700000"),
+        ] {
+            assert!(decode::body(kind, &hex(payload)).is_err(), "{kind}");
+        }
+        // Without the bits that protect it, an expunge is damage.
+        assert_eq!(
+            decode::body(1, &[1, 0, 0, 0]),
+            Ok(Body::Unknown(1, vec![1, 0, 0, 0]))
+        );
+    }
+}

@@ -22,6 +22,9 @@ impl State {
         self.header.set(field::MESSAGES, self.records.len());
         self.count(field::SEEN, flags & SEEN, 0);
         self.count(field::DELETED, flags & DELETED, 0);
+        if flags & DELETED != 0 {
+            self.raise_deleted_low(0);
+        }
     }
 
     /// A message's flags have changed.
@@ -33,6 +36,16 @@ impl State {
         }
         if old & DELETED == 0 && new & DELETED != 0 {
             self.lower(field::FIRST_DELETED_LOW, uid);
+        }
+        if old & SEEN == 0
+            && new & SEEN != 0
+            && self.header.get(field::SEEN) == self.header.get(field::MESSAGES)
+        {
+            let behind = self.header.next_uid().max(uid.saturating_add(1));
+            self.header.set(field::FIRST_UNSEEN_LOW, behind);
+        }
+        if old & DELETED != 0 && new & DELETED == 0 {
+            self.raise_deleted_low(uid);
         }
         if new & DIRTY != 0 {
             let flags = self.header.get(field::FLAGS);
@@ -50,6 +63,14 @@ impl State {
                 _ => count,
             },
         );
+    }
+
+    /// Where no message is deleted any more, as Dovecot does.
+    fn raise_deleted_low(&mut self, uid: u32) {
+        if self.header.get(field::DELETED) == 0 {
+            let behind = self.header.next_uid().max(uid.saturating_add(1));
+            self.header.set(field::FIRST_DELETED_LOW, behind);
+        }
     }
 
     fn lower(&mut self, low_water: usize, uid: u32) {

@@ -19,7 +19,8 @@ pub(crate) const CLIENT_FLAGS: u8 = 0x1f;
 const INTERNAL_FLAGS: u8 = 3;
 
 /// The highest modseq after a record. Only the kinds that matter are decoded.
-pub(crate) fn after(current: u64, record: &RawRecord<'_>, log_minor: u8) -> u64 {
+#[must_use]
+pub fn after(current: u64, record: &RawRecord<'_>, log_minor: u8) -> u64 {
     match record.kind {
         kind::EXPUNGE | kind::EXPUNGE_GUID if record.origin() == Origin::External => current + 1,
         kind::APPEND | kind::KEYWORD_UPDATE | kind::KEYWORD_RESET | kind::ATTRIBUTE_UPDATE => {

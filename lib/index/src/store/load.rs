@@ -172,7 +172,8 @@ impl Index {
 /// Does the checkpoint end where the log begins?
 fn connects(base: &Base, log: &LogFile) -> bool {
     let place = base.file.place;
-    place.file_seq == log.header.prev_file_seq && place.head == u64::from(log.header.prev_file_offset)
+    place.file_seq == log.header.prev_file_seq
+        && place.head == u64::from(log.header.prev_file_offset)
 }
 
 /// The whole log, from an empty state.

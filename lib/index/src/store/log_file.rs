@@ -42,7 +42,11 @@ impl LogFile {
         let read = file.read_at(&mut head, 0)?;
         head.truncate(read);
         let (header, damage) = match LogHeader::decode(&head) {
-            Ok(header) => (header, None),
+            Ok(header) if is_followed(&header, &head) => (header, None),
+            Ok(_) => {
+                let damage = Corruption::new(2, "log header has another size");
+                (salvage(&head), Some(damage))
+            }
             Err(damage) => (salvage(&head), Some(damage)),
         };
         Ok(Some(Self {
@@ -89,6 +93,15 @@ fn open_to_change(fs: &Fs, path: &Path) -> FsResult<FsFile> {
         Err(error) if error.is_denied() => fs.open_read(path),
         other => other,
     }
+}
+
+/// Is there a record behind the header, or nothing? Every log so far has the usual size.
+fn is_followed(header: &LogHeader, head: &[u8]) -> bool {
+    let size = usize::from(header.header_size);
+    let rest = head.get(size..).unwrap_or_default();
+    size == LogHeader::SIZE
+        || size == head.len()
+        || RawRecord::decode(rest, u64::from(header.header_size)).is_some()
 }
 
 /// A header that breaks the rules says something all the same, when records follow it.
