@@ -158,6 +158,8 @@ fn identified<P: Prepare>(channel: &Channel, prepare: P) -> Result<Option<P::Ser
         .send(&FromWorker::Identified, &[])
         .map_err(|e| e.to_string())?;
     USER.get_or_init(|| user);
+    // Settings were read and paths were granted: half of the heap is free by now.
+    sys::process::trim_heap();
     Ok(Some(server))
 }
 
