@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dbox::change;
-use index::{IndexSync, Transaction};
+use index::{Index, IndexSync, State, Transaction};
 use mailbox::{Appended, Error, Uid, UidValidity};
 
 use crate::placed::{Outcome, Pending};
@@ -92,16 +92,44 @@ impl Sdbox {
         let written = placed
             .map_err(Failed::Undone)
             .and_then(|transaction| self.write(&mut sync, &transaction));
-        if let Err(Failed::Undone(_)) = &written {
-            self.take_back(&sync, &mut jobs, &places);
+        match written {
+            Ok(()) => {}
+            Err(Failed::Undone(error)) => {
+                self.take_back(sync.state(), &mut jobs, &places);
+                return Err(Failed::Undone(error));
+            }
+            Err(Failed::Unknown(error)) => {
+                drop(sync);
+                if let Err(also) = self.withdraw(&index, &mut jobs, &places) {
+                    tracing::error!("{also}; messages that were refused are there");
+                }
+                return Err(Failed::Unknown(error));
+            }
         }
-        written?;
         let committed = self.told_each(&sync, &jobs, &places);
         // The messages are there: what else was to be done is done by the next one.
         if let Err(error) = self.finish(sync) {
             tracing::error!("{error}");
         }
         Ok(committed)
+    }
+
+    /// Messages that are in the log, but nobody knows whether for good, are refused: they go again.
+    fn withdraw(
+        &self,
+        index: &Index,
+        jobs: &mut [&mut Vec<Pending>],
+        places: &[Place],
+    ) -> Result<(), Error> {
+        let mut sync = index.begin_sync().map_err(|error| self.told(error))?;
+        let mut transaction = Transaction::external();
+        for place in places {
+            transaction.expunge(place.uid.get(), [0; 16]);
+        }
+        let done = sync.commit(&transaction);
+        done.map_err(|error| self.told(error))?;
+        self.take_back(sync.state(), jobs, places);
+        Ok(())
     }
 
     fn place_all(
@@ -113,6 +141,7 @@ impl Sdbox {
         let state = sync.state();
         let mut transaction = Transaction::external();
         let mut next = state.header().next_uid();
+        self.clear_the_way(next)?;
         for (job, messages) in jobs.iter_mut().enumerate() {
             for (message, pending) in messages.iter_mut().enumerate() {
                 let uid = Uid::new(next)
@@ -156,13 +185,13 @@ impl Sdbox {
         }
     }
 
-    fn take_back(&self, sync: &IndexSync<'_>, jobs: &mut [&mut Vec<Pending>], places: &[Place]) {
+    fn take_back(&self, state: &State, jobs: &mut [&mut Vec<Pending>], places: &[Place]) {
         for place in places.iter().rev() {
             let Some(pending) = message_of(jobs, place) else {
                 continue;
             };
             self.unplace(pending, place.uid);
-            self.unshare_attachments(sync.state(), pending, place.uid);
+            self.unshare_attachments(state, pending, place.uid);
         }
     }
 

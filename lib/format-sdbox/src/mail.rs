@@ -136,6 +136,9 @@ impl Sdbox {
                 self.context.place.mail.display(),
                 name::of_mail(uid)
             );
+            if let Err(error) = self.check_files() {
+                tracing::error!("not repaired: {error}");
+            }
         }
         Error::Expunged
     }

@@ -84,10 +84,10 @@ pub(crate) enum Outcome {
 }
 
 impl Sdbox {
-    /// Gives a message the name of its UID. The log is locked.
+    /// Gives a message the name of its UID, the log being locked.
     pub(crate) fn place(&self, pending: &mut Pending, uid: Uid) -> Result<Outcome, Error> {
         let to = self.context.place.mail.join(name::of_mail(uid));
-        self.clear_the_way(&to)?;
+        self.move_away(&to)?;
         match &mut pending.source {
             Source::Temp(temp) => {
                 temp.place(&to)?;
@@ -110,18 +110,30 @@ impl Sdbox {
         }
     }
 
-    /// What a killed writer left under the name of the next message: nobody was told of it.
-    fn clear_the_way(&self, to: &Path) -> Result<(), Error> {
-        if self.context.fs.stat_opt(to)?.is_none() {
-            return Ok(());
+    /// What a killed writer left under the names of the next messages: nobody was told of them.
+    pub(crate) fn clear_the_way(&self, from: u32) -> Result<(), Error> {
+        for uid in (from..u32::MAX).filter_map(Uid::new) {
+            let path = self.context.place.mail.join(name::of_mail(uid));
+            if !self.move_away(&path)? {
+                break;
+            }
         }
-        let away = name::quarantine(to);
+        Ok(())
+    }
+
+    /// Was something there?
+    fn move_away(&self, path: &Path) -> Result<bool, Error> {
+        if self.context.fs.stat_opt(path)?.is_none() {
+            return Ok(false);
+        }
+        let away = name::quarantine(path);
         tracing::warn!(
             "{}: a message that was never finished; now {}",
-            to.display(),
+            path.display(),
             away.display()
         );
-        Ok(self.context.fs.rename(to, &away)?)
+        self.context.fs.rename(path, &away)?;
+        Ok(true)
     }
 
     /// Takes a message back out of its place, after a failure; as far as that goes.

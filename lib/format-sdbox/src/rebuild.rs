@@ -122,12 +122,31 @@ impl Sdbox {
         }
         let mut sync = index.begin_sync()?;
         let plan = self.plan(index, &sync, Depth::Names)?;
-        for repair in plan.repairs() {
-            tracing::warn!("{}: {repair}", self.context.place.mail.display());
-        }
+        self.tell(&plan);
         self.apply(&mut sync, &plan)?;
         sync.finish()?;
         Ok(())
+    }
+
+    /// A message of the index has no file: perhaps the index says a wrong UID, and there is a file that it
+    /// does not know. Those of unfinished saves are left alone.
+    pub(crate) fn check_files(&self) -> Result<(), Error> {
+        let index = self.index()?;
+        let mut sync = index.begin_sync().map_err(|error| self.told(error))?;
+        let mut plan = self.plan(&index, &sync, Depth::Names)?;
+        let next = sync.state().header().next_uid();
+        plan.adopted.retain(|uid| uid.get() < next);
+        self.tell(&plan);
+        if !plan.is_empty() {
+            self.apply(&mut sync, &plan)?;
+        }
+        self.finish(sync)
+    }
+
+    fn tell(&self, plan: &Plan) {
+        for repair in plan.repairs() {
+            tracing::warn!("{}: {repair}", self.context.place.mail.display());
+        }
     }
 
     /// Adds every file to an index that was lost.
