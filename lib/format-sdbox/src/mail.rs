@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dbox::{DboxFile, Message, VirtualSize};
+use dbox::{DboxFile, Key, Message, VirtualSize};
 use index::state::State;
 use mailbox::{Error, Mail, MailDate, ReadSeek, Uid};
 
@@ -97,6 +97,20 @@ impl Mail for SdboxMail<'_> {
     fn guid(&mut self) -> Result<String, Error> {
         let text = self.opened()?.1.guid().unwrap_or_default();
         Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn backend(&mut self) -> Result<mailbox::Backend, Error> {
+        let (file, message) = self.opened()?;
+        let text = |key| {
+            let value = message.metadata.get(key)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        Ok(mailbox::Backend {
+            pop3_uidl: text(Key::POP3_UIDL),
+            pop3_order: text(Key::POP3_ORDER).and_then(|order| order.parse().ok()),
+            refcount: Some(file.file().stat()?.nlink),
+            storage_id: None,
+        })
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

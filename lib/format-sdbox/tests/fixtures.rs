@@ -102,6 +102,8 @@ fn message(view: &mut dyn Mailbox, seq: Seq, known: &[String], expected: &Value,
         .map(|bit| known[bit].clone())
         .collect();
     assert_eq!(keywords, strings(&expected["keywords"]), "{what}");
+    let modseq = view.modseq(seq).unwrap().get();
+    assert_eq!(modseq, number(&expected["modseq"]), "{what}");
     let mut mail = view.mail(seq).unwrap();
     assert_eq!(
         mail.guid().unwrap(),

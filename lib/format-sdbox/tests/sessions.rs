@@ -107,7 +107,7 @@ fn many_threads_save_at_once() {
         there.keys().copied().collect::<Vec<_>>(),
         (1..=100).collect::<Vec<_>>()
     );
-    for (_, (body, _, keywords)) in &there {
+    for (body, _, keywords) in there.values() {
         let text = String::from_utf8(body.clone()).unwrap();
         let thread = text.split(' ').nth(1).unwrap();
         assert_eq!(*keywords, [format!("K{thread}")]);
