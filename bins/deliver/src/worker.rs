@@ -363,6 +363,7 @@ mod tests {
         let namespace = |prefix: &str| NamespaceInfo {
             prefix: prefix.to_owned(),
             separator: '/',
+            kind: mailbox::NamespaceKind::Personal,
         };
         let all = [namespace("Archive/"), namespace("INBOX/")];
         assert_eq!(inbox_namespace(&all), Some(namespace("INBOX/")));

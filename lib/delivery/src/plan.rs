@@ -83,6 +83,7 @@ mod tests {
         let inbox = NamespaceInfo {
             prefix: prefix.to_owned(),
             separator,
+            kind: mailbox::NamespaceKind::Personal,
         };
         let plan = Plan::by_address(Some(detail), Some(&inbox), &settings);
         plan.actions
@@ -137,6 +138,7 @@ mod tests {
         let inbox = NamespaceInfo {
             prefix: String::new(),
             separator: '.',
+            kind: mailbox::NamespaceKind::Personal,
         };
         assert_eq!(
             Plan::by_address(Some("work"), Some(&inbox), &Settings::default()).actions,

@@ -29,6 +29,8 @@ pub use name::MailboxName;
 pub use number::{ModSeq, Seq, Uid, UidValidity};
 pub use set::UidSet;
 pub use settings::{Durability, LineEnds, Settings};
-pub use store::{Appended, Copied, ListEntry, MailStore, NamespaceInfo, NewMail, Save, SpecialUse};
+pub use store::{
+    Appended, Copied, ListEntry, MailStore, NamespaceInfo, NamespaceKind, NewMail, Save, SpecialUse,
+};
 pub use stored::{Context, NewUidValidity, Place, StoredMailbox};
 pub use view::{Access, Change, Expunges, Mailbox, Status};

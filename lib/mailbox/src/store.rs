@@ -38,6 +38,19 @@ pub struct NamespaceInfo {
     pub prefix: String,
     /// Hierarchy separator.
     pub separator: char,
+    /// Whose mailboxes are in it.
+    pub kind: NamespaceKind,
+}
+
+/// Whose mailboxes a namespace has. RFC 2342 §5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamespaceKind {
+    /// The user's own (`type = private`).
+    Personal,
+    /// Each of many users' (`type = shared`).
+    OtherUsers,
+    /// Nobody's, or everybody's (`type = public`).
+    Shared,
 }
 
 /// A message that is about to be saved.

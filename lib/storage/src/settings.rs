@@ -45,8 +45,8 @@ pub enum Fsync {
 pub struct NamespaceSettings {
     /// For the configuration only.
     pub name: String,
-    /// Prefix of the namespace that has the same mailboxes; `None`-like when empty.
-    pub alias_for: String,
+    /// Prefix of the namespace that has the same mailboxes.
+    pub alias_for: Option<String>,
     /// As if it was not there.
     pub disabled: bool,
     /// Not told in NAMESPACE.
@@ -101,12 +101,20 @@ pub enum Kind {
 /// `mailbox NAME { … }`
 #[derive(Clone, Debug, Deserialize)]
 pub struct MailboxSettings {
-    /// Without the namespace's prefix.
+    /// Without the namespace's prefix. `*` and `?` stand for others.
     pub name: String,
     /// Made when it is first used.
     pub auto: Auto,
     /// RFC 6154: `\Drafts`, …
     pub special_use: Vec<String>,
+}
+
+impl MailboxSettings {
+    /// Is it about many mailboxes?
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        self.name.contains(['*', '?'])
+    }
 }
 
 /// `auto = …`
@@ -195,7 +203,7 @@ impl Default for NamespaceSettings {
     fn default() -> Self {
         Self {
             name: String::new(),
-            alias_for: String::new(),
+            alias_for: None,
             disabled: false,
             hidden: false,
             ignore_on_failure: false,

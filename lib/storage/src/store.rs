@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use mailbox::{
     Access, Context, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
-    Save, Status, StoredMailbox, UidSet,
+    NamespaceKind, Save, Status, StoredMailbox, UidSet,
 };
 
 use crate::formats::Options;
-use crate::namespace::{Namespace, Target, resolve};
+use crate::namespace::{Namespace, Namespaces, Target};
 use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
@@ -25,7 +25,7 @@ mod subscribe;
 #[derive(Clone)]
 pub struct Storage {
     shared: Arc<Shared>,
-    namespaces: Arc<[Namespace]>,
+    namespaces: Arc<Namespaces>,
     settings: mailbox::Settings,
     options: Options,
 }
@@ -38,7 +38,7 @@ impl Storage {
     pub fn open(shared: &Arc<Shared>, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             shared: Arc::clone(shared),
-            namespaces: Namespace::all(&shared.fs, user, settings)?.into(),
+            namespaces: Arc::new(Namespaces::open(&shared.fs, user, settings)?),
             settings: settings.of_mailboxes(),
             options: Options::of(settings),
         })
@@ -48,7 +48,7 @@ impl Storage {
     #[must_use]
     pub fn directories(&self) -> Vec<std::path::PathBuf> {
         let mut all = Vec::new();
-        for namespace in self.namespaces.iter() {
+        for namespace in self.namespaces.all.iter() {
             all.extend(namespace.list.location.directories());
         }
         all.sort();
@@ -57,11 +57,11 @@ impl Storage {
     }
 
     fn resolve(&self, name: &MailboxName) -> Result<Target, Error> {
-        resolve(&self.namespaces, name)
+        self.namespaces.resolve(name)
     }
 
     fn namespace(&self, target: &Target) -> Result<&Namespace, Error> {
-        let namespace = self.namespaces.get(target.namespace);
+        let namespace = self.namespaces.all.get(target.namespace);
         namespace.ok_or(Error::InvalidName {
             why: "No such namespace",
         })
@@ -146,12 +146,24 @@ impl Storage {
 
 impl MailStore for Storage {
     fn namespaces(&self) -> Vec<NamespaceInfo> {
-        let told = self.namespaces.iter().filter(|namespace| !namespace.hidden);
-        told.map(|namespace| NamespaceInfo {
+        let all = self.namespaces.all.iter();
+        let told = all.filter(|namespace| !namespace.hidden);
+        let own = told.map(|namespace| NamespaceInfo {
             prefix: namespace.prefix.clone(),
             separator: namespace.names.separator,
-        })
-        .collect()
+            kind: namespace.kind,
+        });
+        let others = self
+            .namespaces
+            .others
+            .iter()
+            .filter(|others| !others.hidden);
+        let others = others.map(|others| NamespaceInfo {
+            prefix: others.prefix.clone(),
+            separator: others.separator,
+            kind: NamespaceKind::OtherUsers,
+        });
+        own.chain(others).collect()
     }
 
     fn list(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {

@@ -382,7 +382,8 @@ fn what_cannot_be_configured_is_said() {
         }
     };
     assert!(wrong(|n| n.kind = Kind::Public).contains("public"));
-    assert!(wrong(|n| n.kind = Kind::Shared).contains("shared"));
+    assert!(wrong(|n| n.kind = Kind::Shared).contains("%%u"));
+    assert!(wrong(|n| n.alias_for = Some("nope/".to_owned())).contains("alias_for"));
     assert!(wrong(|n| n.inbox = false).contains("inbox"));
     assert!(wrong(|n| n.disabled = true).contains("inbox"));
     assert!(wrong(|n| n.prefix = "x".to_owned()).contains("prefix"));

@@ -406,6 +406,7 @@ impl MailStore for Memory {
         vec![NamespaceInfo {
             prefix: String::new(),
             separator: '/',
+            kind: mailbox::NamespaceKind::Personal,
         }]
     }
 

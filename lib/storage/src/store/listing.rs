@@ -25,7 +25,7 @@ impl Storage {
     pub(super) fn list_matching(&self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
         let subscribed: HashSet<MailboxName> = self.subscribed_names()?.into_iter().collect();
         let mut entries = Vec::new();
-        for namespace in self.namespaces.iter() {
+        for namespace in self.namespaces.all.iter() {
             if !namespace.is_asked_for(patterns) {
                 continue;
             }
@@ -52,7 +52,7 @@ impl Storage {
         patterns: &[String],
     ) -> Result<Vec<ListEntry>, Error> {
         let mut all: BTreeMap<MailboxName, ListEntry> = BTreeMap::new();
-        for namespace in self.namespaces.iter() {
+        for namespace in self.namespaces.all.iter() {
             let tree = namespace.tree()?;
             let entries = tree
                 .iter()
@@ -81,14 +81,13 @@ impl Storage {
     /// Names of all subscriptions, and of mailboxes that will be subscribed when they are made.
     fn subscribed_names(&self) -> Result<Vec<MailboxName>, Error> {
         let mut names = Vec::new();
-        for namespace in self.namespaces.iter() {
-            if namespace.subscriptions {
+        for namespace in self.namespaces.all.iter() {
+            if namespace.subscriptions && namespace.alias_for.is_none() {
                 let file = self.read_subscriptions(namespace)?;
                 names.extend(file.names().filter_map(|levels| namespace.display(levels)));
             }
             for known in namespace
-                .known
-                .iter()
+                .automatic()
                 .filter(|known| known.auto == Auto::Subscribe)
             {
                 let levels = namespace.names.levels(&known.name)?;
@@ -106,9 +105,9 @@ impl Storage {
         let namespace = self
             .resolve(name)
             .ok()
-            .and_then(|target| self.namespaces.get(target.namespace));
+            .and_then(|target| self.namespaces.all.get(target.namespace));
         namespace
-            .or(self.namespaces.first())
+            .or(self.namespaces.all.first())
             .map_or('/', |namespace| namespace.names.separator)
     }
 }
@@ -134,7 +133,7 @@ impl Namespace {
             };
             tree.insert(found.levels, node);
         }
-        for known in self.known.iter().filter(|known| known.auto != Auto::No) {
+        for known in self.automatic() {
             let node = tree.entry(self.names.levels(&known.name)?).or_default();
             (node.selectable, node.exists) = (true, true);
         }

@@ -64,11 +64,19 @@ impl Storage {
     /// `subscriptions = no` leaves them to the namespace around it.
     pub(super) fn keeper(&self, target: &Target) -> Result<(&Namespace, Vec<String>), Error> {
         let own = self.namespace(target)?;
+        if let Some(original) = own.alias_for {
+            let levels = target.levels.clone();
+            return self.keeper(&Target {
+                namespace: original,
+                levels,
+            });
+        }
         if own.subscriptions {
             return Ok((own, target.levels.clone()));
         }
         let around = self
             .namespaces
+            .all
             .iter()
             .filter(|other| other.subscriptions && own.prefix.starts_with(&other.prefix));
         let keeper = around.max_by_key(|other| other.prefix.len());
