@@ -70,13 +70,11 @@ impl<'w> Wanted<'w> {
         }
         let mut pad_at = block.bytes.len();
         let [strange, x_strange] = self.strange;
-        let status = [
-            &status_letters(Kind::Status, self.flags, self.is_old),
-            strange,
-        ]
-        .concat();
+        let mut status = status_letters(Kind::Status, self.flags);
+        status.extend(self.is_old.then_some(b'O'));
+        status.extend_from_slice(strange);
         block.line(Kind::Status, &status);
-        let x_status = [&status_letters(Kind::XStatus, self.flags, false), x_strange].concat();
+        let x_status = [&status_letters(Kind::XStatus, self.flags), x_strange].concat();
         if !x_status.is_empty() {
             block.line(Kind::XStatus, &x_status);
         }

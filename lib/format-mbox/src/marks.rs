@@ -34,7 +34,8 @@ pub struct Base {
 pub enum Trust {
     /// Whatever it says.
     Any,
-    /// Only with this UIDVALIDITY: the first message came after the mailbox was known to be empty.
+    /// Only with the UIDVALIDITY that the index has. A file with another one is another mailbox, or a
+    /// stranger's message came to stand first: no X-UID in it counts.
     Only(u32),
 }
 
@@ -53,6 +54,8 @@ pub struct Course {
     pub keywords: Keywords,
     /// See [`Trust`].
     pub trust: Trust,
+    /// X-IMAPbase had another UIDVALIDITY than the index.
+    pub is_foreign: bool,
 }
 
 /// What is wrong with a header, as far as it matters to us.
@@ -98,6 +101,7 @@ impl Course {
             last_uid: 0,
             keywords,
             trust,
+            is_foreign: false,
         }
     }
 
@@ -157,7 +161,8 @@ impl Course {
     }
 
     fn uid(&mut self, value: &[u8], marks: &mut Marks, seen: &Seen) -> bool {
-        if marks.uid.is_some() || (self.messages == 1 && !seen.base) {
+        let is_early = self.messages == 1 && !seen.base;
+        if marks.uid.is_some() || is_early || self.is_foreign {
             return false;
         }
         let Some(uid) = number(value.trim_ascii_end()) else {
@@ -185,6 +190,7 @@ impl Course {
             return false;
         };
         if self.trust != Trust::Any && self.trust != Trust::Only(base.uid_validity) {
+            self.is_foreign = true;
             return false;
         }
         seen.base = true;
@@ -276,18 +282,15 @@ fn number(digits: &[u8]) -> Option<u32> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The value of Status or X-Status, without the letters of others.
-pub fn status_letters(kind: Kind, flags: Flags, is_old: bool) -> Vec<u8> {
+/// The value of Status or X-Status, without `O` and the letters of others.
+#[must_use]
+pub fn status_letters(kind: Kind, flags: Flags) -> Vec<u8> {
     let known: &[(u8, Flags)] = match kind {
         Kind::Status => &STATUS,
         _ => &X_STATUS,
     };
     let held = known.iter().filter(|(_, flag)| flags.contains(*flag));
-    let mut letters: Vec<u8> = held.map(|(letter, _)| *letter).collect();
-    if kind == Kind::Status && is_old {
-        letters.push(b'O');
-    }
-    letters
+    held.map(|(letter, _)| *letter).collect()
 }
 
 #[cfg(test)]
@@ -374,10 +377,11 @@ mod tests {
         let mut course = course(Trust::Only(9));
         let marks = read(
             &mut course,
-            "@@X-IMAPbase: 7 12\nX-UID: 1\nX-Keywords: a\n\n\n@@X-IMAPbase: 9 3\n\n\n",
+            "@@X-IMAPbase: 7 12\nX-UID: 1\nX-Keywords: a\n\n\n@@X-IMAPbase: 9 3\nX-UID: 1\n\n\n",
         );
         assert_eq!((course.base, course.next_uid), (None, 1));
         assert!(marks[0].keywords.is_empty());
+        assert_eq!((marks[0].uid, marks[1].uid), (None, None));
     }
 
     #[test]
@@ -389,10 +393,7 @@ mod tests {
         );
         assert!(marks[0].is_pseudo && !marks[1].is_pseudo);
         assert_eq!(marks[1].uid, Some(3));
-        assert_eq!(
-            status_letters(Kind::XStatus, Flags::CHANGEABLE, true),
-            b"AFTD"
-        );
-        assert_eq!(status_letters(Kind::Status, Flags::CHANGEABLE, true), b"RO");
+        assert_eq!(status_letters(Kind::XStatus, Flags::CHANGEABLE), b"AFTD");
+        assert_eq!(status_letters(Kind::Status, Flags::CHANGEABLE), b"R");
     }
 }

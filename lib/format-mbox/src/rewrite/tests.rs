@@ -177,9 +177,7 @@ fn one_failure_or_a_full_disk_is_all_or_nothing() {
 
 #[test]
 fn larger_than_a_step() {
-    let old: Vec<u8> = (0..3 * record::STEP + 77)
-        .map(|at| (at % 251) as u8)
-        .collect();
+    let old: Vec<u8> = (0..=250).cycle().take(3 * record::STEP + 77).collect();
     let growing = plan(
         old.len(),
         &[(3, 0, &"n".repeat(1000)), (record::STEP, 0, "x")],

@@ -1,0 +1,314 @@
+//! One message of a view, read from the file.
+//!
+//! The file is locked only while a piece of it is read: a slow client keeps nobody from delivering. Before
+//! each piece we look whether the file is as it was, and if not, find the message again.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use index::State;
+use mailbox::{Error, Mail, MailDate, ReadSeek, Uid};
+use sys::fs::{FsFile, Stat};
+
+use crate::ext::{Records, SyncHeader};
+use crate::from_line;
+use crate::lock::{Locked, Purpose};
+use crate::mbox::Mbox;
+use crate::scan::{Message, Next, Scanner};
+use crate::update::{Extent, not_mbox};
+
+/// Bytes read under one lock.
+const PIECE: u64 = 256 * 1024;
+
+/// Where a message was, and what it was.
+#[derive(Clone, Debug)]
+struct Located {
+    /// Of the file then.
+    stat: Stat,
+    /// What clients see of it: offsets in the file, first and behind the last, ascending.
+    parts: Vec<(u64, u64)>,
+    /// Bytes of all parts.
+    len: u64,
+    received: i64,
+    sender: Vec<u8>,
+    md5: [u8; 16],
+}
+
+/// A message; the file is read when something beyond the index is asked for.
+pub struct MboxMail {
+    mbox: Arc<Mbox>,
+    uid: Uid,
+    located: Option<Located>,
+    size: Option<u64>,
+}
+
+impl MboxMail {
+    pub(crate) fn new(mbox: Arc<Mbox>, uid: Uid) -> Self {
+        Self {
+            mbox,
+            uid,
+            located: None,
+            size: None,
+        }
+    }
+
+    fn located(&mut self) -> Result<&Located, Error> {
+        let located = match self.located.take() {
+            Some(located) => located,
+            None => self
+                .mbox
+                .reading(|file, stat, state| locate(&self.mbox, self.uid, (file, stat, state)))?,
+        };
+        Ok(self.located.insert(located))
+    }
+
+    fn reader(&mut self) -> Result<Body, Error> {
+        let located = self.located()?.clone();
+        Ok(Body {
+            mbox: Arc::clone(&self.mbox),
+            uid: self.uid,
+            located,
+            at: 0,
+            piece: (0, Vec::new()),
+        })
+    }
+}
+
+impl Mail for MboxMail {
+    fn size(&mut self) -> Result<u64, Error> {
+        if let Some(size) = self.size {
+            return Ok(size);
+        }
+        let mut reader = self.reader()?;
+        let mut counter = (0, 0);
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let read = reader.read(&mut chunk).map_err(Error::Input)?;
+            if read == 0 {
+                break;
+            }
+            for byte in chunk.get(..read).unwrap_or_default() {
+                let adds_cr = *byte == b'\n' && counter.1 != b'\r';
+                counter = (counter.0 + 1 + u64::from(adds_cr), *byte);
+            }
+        }
+        self.size = Some(counter.0);
+        Ok(counter.0)
+    }
+
+    fn internal_date(&mut self) -> Result<MailDate, Error> {
+        Ok(MailDate::local(self.located()?.received))
+    }
+
+    fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
+        Ok(None)
+    }
+
+    fn guid(&mut self) -> Result<String, Error> {
+        let md5 = self.located()?.md5;
+        Ok(mailbox::Guid(md5).to_string())
+    }
+
+    fn envelope_sender(&mut self) -> Result<Option<String>, Error> {
+        let sender = &self.located()?.sender;
+        Ok(Some(String::from_utf8_lossy(sender).into_owned()))
+    }
+
+    fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
+        Ok(Box::new(self.reader()?))
+    }
+}
+
+impl Mbox {
+    /// Does something with the file while nobody writes it and the index knows it.
+    fn reading<T>(
+        &self,
+        act: impl Fn(&FsFile, &Stat, &State) -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        for attempt in 0..3 {
+            let state = self.synced()?;
+            let done = {
+                let _turn = self.turn();
+                let locked =
+                    Locked::acquire(&self.context.fs, self.path(), &self.settings, Purpose::Read)?;
+                let stat = locked.file().stat()?;
+                let is_known = SyncHeader::of(&state).matches(&stat) && !self.journal().exists()?;
+                if is_known {
+                    act(locked.file(), &stat, &state)?
+                } else {
+                    None
+                }
+            };
+            if let Some(done) = done {
+                return Ok(done);
+            }
+            self.work(&self.settings, |work| match attempt {
+                0 => work.settle(Extent::All).map(|_| ()),
+                _ => work.look_again(),
+            })?;
+        }
+        Err(Error::Corrupted {
+            path: self.path().to_owned(),
+            offset: 0,
+            what: "messages are not where they were a moment ago".to_owned(),
+        })
+    }
+}
+
+/// `Ok(None)`: it is not where the index says.
+fn locate(
+    mbox: &Mbox,
+    uid: Uid,
+    (file, stat, state): (&FsFile, &Stat, &State),
+) -> Result<Option<Located>, Error> {
+    let record = state.record_of(uid).ok_or(Error::Expunged)?;
+    let records = Records::of(state);
+    let Some(separator) = records.separator(record) else {
+        return Ok(None);
+    };
+    let mut scanner = Scanner::new(file, stat.size, mbox.settings.md5);
+    let Some(Next::Message(at, from)) = scanner.at_separator(separator).map_err(not_mbox)? else {
+        return Ok(None);
+    };
+    let message = scanner.message(at, from).map_err(not_mbox)?;
+    if !crate::flush::is_message(&message, record, &records) {
+        return Ok(None);
+    }
+    let parts = visible(&message);
+    let mut line = vec![0; from_line::LONGEST];
+    let read = file.read_at(&mut line, message.from)?;
+    line.truncate(read);
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Ok(Some(Located {
+        stat: *stat,
+        len: parts.iter().map(|(from, to)| to - from).sum(),
+        parts,
+        received: message.received,
+        sender: from_line::parse(line).map_or_else(Vec::new, |line| line.sender.to_vec()),
+        md5: message.md5,
+    }))
+}
+
+/// All but the managed fields.
+fn visible(message: &Message) -> Vec<(u64, u64)> {
+    let mut parts: Vec<(u64, u64)> = Vec::new();
+    let mut at = message.header;
+    let ends = message.fields.iter().map(|field| (field.start, field.end));
+    for (start, end) in ends.chain([(message.end, message.end)]) {
+        if start > at {
+            parts.push((at, start));
+        }
+        at = at.max(end);
+    }
+    parts
+}
+
+/// The bytes of a message, as clients see them.
+pub struct Body {
+    mbox: Arc<Mbox>,
+    uid: Uid,
+    located: Located,
+    at: u64,
+    /// What was read last, and where it begins.
+    piece: (u64, Vec<u8>),
+}
+
+impl Body {
+    fn held(&self) -> &[u8] {
+        let skip = self
+            .at
+            .checked_sub(self.piece.0)
+            .and_then(|skip| usize::try_from(skip).ok());
+        skip.and_then(|skip| self.piece.1.get(skip..))
+            .unwrap_or_default()
+    }
+
+    fn load(&mut self) -> Result<(), Error> {
+        let (uid, at) = (self.uid, self.at);
+        let known = &self.located;
+        let mbox = &self.mbox;
+        let (located, bytes) = mbox.reading(|file, stat, state| {
+            let located = if is_as_it_was(&known.stat, stat) {
+                known.clone()
+            } else {
+                let Some(found) = locate(mbox, uid, (file, stat, state))? else {
+                    return Ok(None);
+                };
+                // The same message, wherever it is now.
+                if (found.md5, found.len) != (known.md5, known.len) {
+                    return Err(Error::Expunged);
+                }
+                found
+            };
+            let bytes = read_parts(file, &located.parts, at)?;
+            Ok(Some((located, bytes)))
+        })?;
+        if bytes.is_empty() {
+            return Err(Error::Expunged);
+        }
+        self.located = located;
+        self.piece = (at, bytes);
+        Ok(())
+    }
+}
+
+fn is_as_it_was(then: &Stat, now: &Stat) -> bool {
+    (then.dev, then.ino, then.size, then.mtime, then.ctime)
+        == (now.dev, now.ino, now.size, now.mtime, now.ctime)
+}
+
+fn read_parts(file: &FsFile, parts: &[(u64, u64)], at: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut skip = at;
+    for &(from, to) in parts {
+        let len = to - from;
+        if skip >= len {
+            skip -= len;
+            continue;
+        }
+        let mut place = from + std::mem::take(&mut skip);
+        while place < to && (bytes.len() as u64) < PIECE {
+            let want = (to - place).min(PIECE - bytes.len() as u64);
+            let held = bytes.len();
+            bytes.resize(held + usize::try_from(want).unwrap_or(0), 0);
+            let read = file.read_at(bytes.get_mut(held..).unwrap_or_default(), place)?;
+            bytes.truncate(held + read);
+            if read == 0 {
+                return Ok(bytes);
+            }
+            place += read as u64;
+        }
+    }
+    Ok(bytes)
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.located.len || buf.is_empty() {
+            return Ok(0);
+        }
+        if self.held().is_empty() {
+            self.load().map_err(io::Error::other)?;
+        }
+        let held = self.held();
+        let count = held.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..count), held.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Body {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.located.len.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
