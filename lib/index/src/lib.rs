@@ -8,6 +8,7 @@
 //! lost when it writes.
 
 mod bytes;
+mod cached;
 mod clock;
 mod error;
 pub mod list;
@@ -17,6 +18,7 @@ pub mod state;
 mod store;
 mod transaction;
 
+pub use cached::{CacheView, Cached, Learnt};
 pub use error::{Corruption, Error};
 pub use index_cache as cache;
 pub use state::{Changes, ExtSpec, Extension, RecordRef, State};

@@ -188,6 +188,14 @@ impl Index {
         }
     }
 
+    pub(crate) fn fs(&self) -> &Fs {
+        &self.fs
+    }
+
+    pub(crate) fn file_mode(&self) -> u32 {
+        self.options.file_mode
+    }
+
     /// Path of the log, to watch it with inotify and to name it in errors.
     #[must_use]
     pub fn log_path(&self) -> &Path {

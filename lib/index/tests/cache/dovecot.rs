@@ -6,6 +6,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use index::cache::Sync;
 use index::cache::parts::{decode_parts, plain_body, plain_body_structure};
 use index::cache::{
     Cache, CachedMail, EXT_NAME, EXT_RECORD_SIZE, FieldId, HeaderLines, MailBits, NewRecord,
@@ -13,7 +14,8 @@ use index::cache::{
 };
 use index::log::Origin;
 use index::log::record::{Body, ExtIntro};
-use mailbox::Uid;
+use index::{CacheView, Cached, Index, Options};
+use mailbox::{Seq, Uid};
 use sys::fs::{Fs, How, Lock};
 use tempfile::TempDir;
 use testkit::{Dovecot, Imap};
@@ -394,4 +396,48 @@ fn both_at_the_same_time() {
             );
         }
     }
+}
+
+#[test]
+fn a_session_of_ours_beside_one_of_dovecot() {
+    let store = Store::new();
+    let mut imap = store.selected();
+    imap.ok("UID FETCH 1:4 (RFC822.SIZE BODYSTRUCTURE)");
+    let options = Options::mailbox(&mailbox::Settings::default());
+    let index = Arc::new(Index::open(&Fs::real(), &store.directory(), options).unwrap());
+    let settings = Settings {
+        never_cache_fields: Vec::new(),
+        purge_min_size: 0,
+        ..Settings::default()
+    };
+    let cached = Cached::new(&index, settings, Sync::Never);
+    for round in 0..20u32 {
+        let mut view = CacheView::new(&cached, &index.refresh().unwrap());
+        let field = match round {
+            0 => FieldId::IMAP_ENVELOPE,
+            _ => view.field(&format!("hdr.X-Ours-{round}")).unwrap(),
+        };
+        let value = if round == 0 { FORGED } else { "" };
+        for seq in (1..=4).filter_map(Seq::new) {
+            assert_eq!(view.get(seq, field), None);
+            view.learn(seq, field, value.into());
+        }
+        view.close();
+        let mut sync = index.begin_sync().unwrap();
+        cached.tidy(&mut sync);
+        store.hand_over();
+        sync.finish().unwrap();
+        imap.ok("NOOP");
+        assert!(envelope(&mut imap, 1 + round % 4).contains("\"out of the cache\""));
+        imap.ok(&format!(
+            "UID FETCH 1:4 BODY.PEEK[HEADER.FIELDS (X-Theirs-{round})]"
+        ));
+        let mut view = CacheView::new(&cached, &index.refresh().unwrap());
+        let theirs = view.field(&format!("hdr.X-Theirs-{round}")).unwrap();
+        for seq in (1..=4).filter_map(Seq::new) {
+            assert_eq!(view.get(seq, theirs), Some(b"".as_slice()), "{round} {seq}");
+        }
+    }
+    imap.ok("LOGOUT");
+    store.has_no_complaints();
 }
