@@ -81,11 +81,13 @@ impl Mail for MdboxMail<'_> {
     }
 
     fn guid(&mut self) -> Result<String, Error> {
-        if let Some(guid) = self.reference.guid {
+        let read = self.read.as_ref();
+        let own = read.and_then(|(_, message)| message.guid());
+        if let Some(guid) = own.map(guid::from_text).or(self.reference.guid) {
             return Ok(guid.to_string());
         }
         let text = self.read()?.1.guid().unwrap_or_default();
-        Ok(String::from_utf8_lossy(text).into_owned())
+        Ok(guid::from_text(text).to_string())
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

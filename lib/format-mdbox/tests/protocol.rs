@@ -34,7 +34,7 @@ fn files(store: &Store) -> Vec<u32> {
 
 #[test]
 fn saves_are_there_with_all_they_came_with() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let inbox = store.create("INBOX");
     let mail = NewMail {
@@ -64,7 +64,7 @@ fn saves_are_there_with_all_they_came_with() {
 
 #[test]
 fn files_rotate_by_size() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let settings = Settings {
         rotate_size: 400,
         ..Settings::default()
@@ -88,7 +88,7 @@ fn files_rotate_by_size() {
 
 #[test]
 fn old_files_are_not_appended_to() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let settings = Settings {
         rotate_interval: Duration::from_secs(1),
         ..Settings::default()
@@ -108,7 +108,7 @@ fn old_files_are_not_appended_to() {
 
 #[test]
 fn a_save_that_is_given_up_leaves_nothing() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let inbox = store.create("INBOX");
     append(&inbox, &[message(1)], &NewMail::default()).unwrap();
@@ -130,7 +130,7 @@ fn a_save_that_is_given_up_leaves_nothing() {
 
 #[test]
 fn a_file_in_use_is_left_alone() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let inbox = store.create("INBOX");
     append(&inbox, &[message(1)], &NewMail::default()).unwrap();
@@ -151,7 +151,7 @@ fn a_file_in_use_is_left_alone() {
 
 #[test]
 fn copies_share_their_bytes_until_the_last_goes() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let (inbox, archive) = (store.create("INBOX"), store.create("Archive"));
     append(&inbox, &[message(1), message(2)], &NewMail::default()).unwrap();
@@ -201,7 +201,7 @@ fn copies_share_their_bytes_until_the_last_goes() {
 
 #[test]
 fn what_another_asked_for_is_done_once() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let inbox = store.create("INBOX");
     append(
@@ -231,7 +231,7 @@ fn what_another_asked_for_is_done_once() {
 
 #[test]
 fn deleting_a_mailbox_gives_its_references_up() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let store = Store::open(&home.path().join("mdbox"));
     let (inbox, other) = (store.create("INBOX"), store.create("Other"));
     append(&other, &[message(1), message(2)], &NewMail::default()).unwrap();
@@ -256,7 +256,7 @@ fn deleting_a_mailbox_gives_its_references_up() {
 
 #[test]
 fn messages_move_to_alt_storage_and_back() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     std::fs::create_dir_all(home.path().join("alt/storage")).unwrap();
     let store = Store::open(&home.path().join("mdbox"));
     let (inbox, other) = (store.create("INBOX"), store.create("Other"));
@@ -291,7 +291,7 @@ fn messages_move_to_alt_storage_and_back() {
 
 #[test]
 fn a_lost_map_is_found_again() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let root = home.path().join("mdbox");
     let store = Store::open(&root);
     let (inbox, other) = (store.create("INBOX"), store.create("Other"));
@@ -337,7 +337,7 @@ fn a_lost_map_is_found_again() {
 
 #[test]
 fn sessions_at_the_same_time() {
-    let home = tempfile::tempdir().unwrap();
+    let home = common::scratch();
     let root = home.path().join("mdbox");
     Store::open(&root).create("INBOX");
     Store::open(&root).create("Other");

@@ -29,8 +29,8 @@ const REPAIRED: u32 = 0x04;
 /// What a mailbox's index is to be told.
 #[derive(Default)]
 struct BoxChange {
-    /// UID and number.
-    relinked: Vec<(u32, MapUid)>,
+    /// UID, number and GUID.
+    relinked: Vec<(u32, MapUid, mailbox::Guid)>,
     lost: Vec<u32>,
     restored: Vec<(MapUid, mailbox::Guid)>,
 }
@@ -302,9 +302,11 @@ fn leave_unknown(survey: &Survey, plan: &mut Plan) {
 fn changes(survey: &Survey, plan: &Plan, homes: &[(usize, usize)]) -> HashMap<usize, BoxChange> {
     let mut changes: HashMap<usize, BoxChange> = HashMap::new();
     for relinked in &plan.relinked {
-        if let Some(wanted) = survey.wanted.get(relinked.wanted) {
+        let found = survey.scan.found.get(relinked.found);
+        if let (Some(wanted), Some(found)) = (survey.wanted.get(relinked.wanted), found) {
             let change = changes.entry(wanted.mailbox).or_default();
-            change.relinked.push((wanted.uid, relinked.map_uid));
+            let record = (wanted.uid, relinked.map_uid, found.guid);
+            change.relinked.push(record);
         }
     }
     for lost in &plan.lost {
@@ -357,13 +359,14 @@ fn box_transaction(sync: &IndexSync<'_>, change: &BoxChange, uid_validity: u32) 
     };
     let extension = transaction.extension(&MDBOX_HDR_SPEC);
     extension.set_header(0, &header.encode());
-    for &(uid, map_uid) in &change.relinked {
+    for &(uid, map_uid, guid) in &change.relinked {
         let seq = Uid::new(uid).and_then(|uid| state.seq(uid));
         let known = seq.and_then(|seq| Reference::of(state, seq));
         let save_date = known.map_or_else(temp::now, |known| known.record.save_date);
         let record = BoxRecord { map_uid, save_date };
         let extension = transaction.extension(&MDBOX_SPEC);
         extension.set_record(uid, &record.encode());
+        transaction.extension(&GUID_SPEC).set_record(uid, &guid.0);
     }
     for &uid in &change.lost {
         transaction.expunge(uid, [0; 16]);

@@ -84,11 +84,13 @@ pub struct Mapped {
     pub references: u16,
 }
 
-/// A record of a mailbox that must name another map UID.
+/// A record of a mailbox that must name another map UID, or another GUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relinked {
     /// Index into [`Findings::wanted`].
     pub wanted: usize,
+    /// Index into [`Findings::found`]: its GUID is what the record must say.
+    pub found: usize,
     /// What it must say.
     pub map_uid: MapUid,
 }
@@ -228,17 +230,17 @@ impl<'f> Join<'f> {
             self.map_uids.push(map_uid);
         }
         for (at, linked) in self.linked.iter().enumerate() {
-            let map_uid = linked.and_then(|found| self.map_uids.get(found)).copied();
-            let says = self
-                .findings
-                .wanted
-                .get(at)
-                .and_then(|wanted| wanted.map_uid);
-            if let Some(map_uid) = map_uid
-                && says != Some(map_uid)
-            {
+            let (Some(found), Some(wanted)) = (*linked, self.findings.wanted.get(at)) else {
+                continue;
+            };
+            let Some(&map_uid) = self.map_uids.get(found) else {
+                continue;
+            };
+            let guid = self.findings.found.get(found).map(|found| found.guid);
+            if wanted.map_uid != Some(map_uid) || (wanted.guid.is_some() && wanted.guid != guid) {
                 self.plan.relinked.push(Relinked {
                     wanted: at,
+                    found,
                     map_uid,
                 });
             }
@@ -442,6 +444,7 @@ mod tests {
             // Carry it out.
             for relinked in &first.relinked {
                 findings.wanted[relinked.wanted].map_uid = Some(relinked.map_uid);
+                findings.wanted[relinked.wanted].guid = Some(findings.found[relinked.found].guid);
             }
             let mut mapped = Vec::new();
             for one in &first.mapped {

@@ -1,6 +1,8 @@
 //! What the suites of this crate share.
 #![allow(dead_code, reason = "each suite uses some of it")]
 
+pub mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,15 @@ pub struct Seen {
     pub size: u64,
     pub guid: String,
     pub sha256: String,
+}
+
+/// A directory that is gone on drop; in memory, where syncing costs nothing.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
 }
 
 /// A root directory.
