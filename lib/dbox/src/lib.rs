@@ -22,6 +22,7 @@ mod places;
 pub mod scan;
 pub mod temp;
 pub mod view;
+pub mod watch;
 mod window;
 mod write;
 

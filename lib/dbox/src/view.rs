@@ -1,13 +1,16 @@
 //! A session's frozen picture of a mailbox whose messages are those of its index: sdbox and mdbox alike.
 
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use index::state::{Changes, State};
 use mailbox::{
     Access, Change, Error, Expunges, FlagChange, FlagState, Flags, Keyword, KeywordSet, Mail,
     Mailbox, MailboxName, ModSeq, Seq, Status, Uid, UidSet, UidValidity,
 };
+
+use crate::watch::Waiter;
 
 /// Which of some messages to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,11 @@ pub trait Backend: Send + Sync + 'static {
         seq: Seq,
     ) -> Result<Box<dyn Mail + 'v>, Error>;
 
+    /// Directory of the index, to hear of changes by others; `None`: nobody can tell.
+    fn watched(&self) -> Option<&Path> {
+        None
+    }
+
     /// As [`Mailbox::store_flags`].
     ///
     /// # Errors
@@ -71,16 +79,8 @@ pub struct View<B: Backend> {
     bits: Vec<Option<usize>>,
     /// UIDs that this session was the first to be told of: first and last.
     recent: Vec<(u32, u32)>,
-    watch: Option<Box<dyn Watch>>,
-}
-
-/// Tells a session when a sync may find something.
-pub trait Watch: Send {
-    /// Readable then; `None`: it cannot tell any more.
-    fn fd(&self) -> Option<BorrowedFd<'_>>;
-
-    /// The session is about to look.
-    fn clear(&self);
+    /// There from the first wait on.
+    waiter: OnceLock<Option<Waiter>>,
 }
 
 impl<B: Backend> View<B> {
@@ -99,16 +99,10 @@ impl<B: Backend> View<B> {
             keywords: Vec::new(),
             bits: Vec::new(),
             recent: Vec::new(),
-            watch: None,
+            waiter: OnceLock::new(),
         };
         view.take(state);
         Ok(view)
-    }
-
-    /// The same, with somebody who tells of changes.
-    #[must_use]
-    pub fn watched_by(self, watch: Option<Box<dyn Watch>>) -> Self {
-        Self { watch, ..self }
     }
 
     /// The mailbox that this is a view of.
@@ -271,8 +265,8 @@ impl<B: Backend> Mailbox for View<B> {
     }
 
     fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
-        if let Some(watch) = &self.watch {
-            watch.clear();
+        if let Some(Some(waiter)) = self.waiter.get() {
+            waiter.clear();
         }
         let now = self.backend.sync(self.access)?;
         let is_held = !Arc::ptr_eq(&self.disk, &self.state);
@@ -319,7 +313,15 @@ impl<B: Backend> Mailbox for View<B> {
     }
 
     fn change_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.watch.as_ref()?.fd()
+        let waiter = self.waiter.get_or_init(|| {
+            let dir = self.backend.watched()?;
+            // Without one a session looks from time to time.
+            let joined = Waiter::join(dir);
+            joined
+                .inspect_err(|error| tracing::warn!("inotify on {} failed: {error}", dir.display()))
+                .ok()
+        });
+        Some(waiter.as_ref()?.as_fd())
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

@@ -1,7 +1,7 @@
 //! One mailbox, shared by all sessions of the process.
 
 use std::any::Any;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compress::Encoding;
@@ -107,6 +107,10 @@ impl Backend for Sdbox {
         Ok(Box::new(SdboxMail::new(self, Arc::clone(state), uid)))
     }
 
+    fn watched(&self) -> Option<&Path> {
+        self.context.place.index.as_deref()
+    }
+
     fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
         self.locked(|sync| {
             let transaction = change::flags(sync.state(), uids, change);
@@ -181,7 +185,11 @@ impl StoredMailbox for Sdbox {
         self.stamp_rename()
     }
 
-    fn wake(&self) {}
+    fn wake(&self) {
+        if let Some(dir) = &self.context.place.index {
+            dbox::watch::wake(dir);
+        }
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -12,9 +12,7 @@ use std::sync::Arc;
 use common::{all, place, sdbox_at, set, sha256, with_crlf};
 use format_sdbox::rebuild::Mode;
 use format_sdbox::{Options, Sdbox};
-use mailbox::{
-    Access, FlagChange, Flags, Keyword, MailboxName, NewMail, Seq, StoredMailbox,
-};
+use mailbox::{Access, FlagChange, Flags, Keyword, MailboxName, NewMail, Seq, StoredMailbox};
 use sys::fs::Fs;
 use testkit::{Dovecot, Fixture, Imap};
 

@@ -323,3 +323,31 @@ fn messages_move_to_alt_storage_and_back() {
     view(&sdbox, Access::ReadWrite).remove(&all()).unwrap();
     assert!(common::files(&alt).is_empty() && rig.files().is_empty());
 }
+
+#[test]
+fn whoever_waits_is_woken() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let rig = Rig::new();
+    let (one, two) = (rig.sdbox(), rig.sdbox());
+    let mut waiting = view(&one, Access::ReadWrite);
+    let is_woken = |view: &dyn Mailbox, seconds| {
+        let mut fds = [PollFd::from_borrowed_fd(
+            view.change_fd().unwrap(),
+            PollFlags::IN,
+        )];
+        let timeout = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        poll(&mut fds, Some(&timeout)).unwrap() > 0
+    };
+    assert!(!is_woken(waiting.as_ref(), 0));
+    save(&two, "x\n", Flags::empty(), &[]).unwrap();
+    assert!(is_woken(waiting.as_ref(), 60));
+    assert_eq!(waiting.sync(Expunges::Show).unwrap().len(), 1);
+    one.wake();
+    assert!(is_woken(waiting.as_ref(), 60));
+    waiting.sync(Expunges::Show).unwrap();
+    view(&two, Access::ReadWrite).remove(&all()).unwrap();
+    assert!(is_woken(waiting.as_ref(), 60));
+}
