@@ -1,5 +1,7 @@
 //! The command line, as Dovecot's doveadm has it, and what is made from its definition.
 
+pub mod mail;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +35,12 @@ pub struct Arguments {
     /// Override a setting
     #[arg(short = 'o', value_name = "SETTING=VALUE")]
     pub overrides: Vec<String>,
+    /// auth's socket, for commands on mail
+    #[arg(long, hide = true, value_name = "SOCKET")]
+    pub userdb: Option<PathBuf>,
+    /// Do it for the user whom standard output names: a child of doveadm
+    #[arg(long, hide = true)]
+    pub child: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -50,6 +58,42 @@ pub enum Command {
         #[command(subcommand)]
         command: AuthCommand,
     },
+    /// List and change mailboxes
+    Mailbox {
+        #[command(subcommand)]
+        command: mail::Mailbox,
+    },
+    /// Show what mails are and what is in them
+    Fetch(mail::Fetch),
+    /// Show which mails match
+    Search(mail::Searching),
+    /// Remove mails
+    Expunge(mail::Expunge),
+    /// Save a message
+    Save(mail::Save),
+    /// Import mails from another place
+    Import(mail::Import),
+    /// Copy mails into another mailbox
+    Copy(mail::Copy),
+    /// Move mails into another mailbox
+    Move(mail::Copy),
+    /// Change flags and keywords of mails
+    Flags {
+        #[command(subcommand)]
+        command: mail::Flags,
+    },
+    /// Remove from disk what no mailbox refers to
+    Purge(mail::Purge),
+    /// Move mails to the alternative storage
+    Altmove(mail::Altmove),
+    /// Check and repair mailboxes
+    ForceResync(mail::ForceResync),
+    /// Bring indexes up to date
+    Index(mail::Index),
+    /// Remove mails that are there twice
+    Deduplicate(mail::Deduplicate),
+    /// Show what stands in a file of mail storage
+    Dump(Dump),
     /// Make and verify password hashes
     Pw(Pw),
     /// Load the configuration anew (systemctl reload culver)
@@ -140,6 +184,18 @@ pub struct Login {
     pub user: String,
     /// Password; asked for when it is missing
     pub password: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// What kind of file it is [default: as it looks]
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// The file; the directory of an index
+    pub path: PathBuf,
+    /// For an index: only the mail with this UID
+    #[arg(value_name = "UID")]
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -238,6 +294,26 @@ mod tests {
             "doveadm pw -s SHA512-CRYPT -p x -r 5000",
             "doveadm config -n -c /etc/culver/culver.conf",
             "doveadm kick jo",
+            "doveadm mailbox list -7 -s -u jo INBOX*",
+            "doveadm mailbox status -t -A all *",
+            "doveadm mailbox create -s -u jo A B",
+            "doveadm mailbox delete -e -r -s -Z A",
+            "doveadm mailbox rename -s A B",
+            "doveadm mailbox path -t list-index INBOX",
+            "doveadm mailbox mutf7 -7 Entw&APw-rfe",
+            "doveadm -f tab fetch -u *@example.org uid mailbox INBOX not seen",
+            "doveadm search -F users since 1w ( seen or flagged )",
+            "doveadm expunge -d -u jo mailbox Trash all",
+            "doveadm save -m Trash -u jo message.eml",
+            "doveadm import -s -U lx maildir:/x  mailbox INBOX all",
+            "doveadm move -u jo Trash user lx mailbox INBOX 1:5",
+            "doveadm flags replace -u jo \\Seen 1,*",
+            "doveadm purge -A",
+            "doveadm altmove -r -u jo all",
+            "doveadm force-resync -f -u jo *",
+            "doveadm index -q -n 5 INBOX",
+            "doveadm deduplicate -m mailbox INBOX",
+            "doveadm dump -t index /x/dovecot.index 5",
             "doveadm reload",
         ] {
             Arguments::try_parse_from(line.split(' '))

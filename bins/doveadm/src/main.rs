@@ -8,13 +8,17 @@
 mod auth;
 mod cli;
 mod connection;
+mod dump;
 mod failure;
 mod kick;
+mod mail;
+mod names;
 mod output;
 mod pw;
 mod settings;
 mod system;
 mod terminal;
+mod time;
 mod user;
 mod who;
 
@@ -22,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use cli::mail::Mailbox;
 use cli::{Arguments, AuthCommand, Command};
 use failure::Failure;
 
@@ -30,6 +35,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(usage) => return cli::usage(&usage),
     };
+    if let Some(code) = mail::run(&arguments) {
+        return code;
+    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
@@ -47,11 +55,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Auth {
             command: AuthCommand::Login(login),
         } => auth::login(login),
+        Command::Mailbox {
+            command: Mailbox::Mutf7(names),
+        } => names::convert(names),
+        Command::Dump(args) => dump::run(args),
         Command::Pw(pw) => pw::run(pw),
         Command::Reload => system::systemctl("reload"),
         Command::Stop => system::systemctl("stop"),
         Command::Config { arguments: words } => system::doveconf(arguments, words),
         Command::Log { command } => system::log(command),
         Command::Generate { what } => cli::generate(what),
+        // `mail::run` has done these.
+        _ => Ok(()),
     }
 }

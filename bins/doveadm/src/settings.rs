@@ -23,11 +23,21 @@ pub struct Settings {
 
 /// From the compiled configuration; from the file where `-c` or `-o` says so.
 pub fn load(arguments: &Arguments) -> Result<Settings, Failure> {
-    let snapshot = match (&arguments.config, arguments.overrides.as_slice()) {
-        (None, []) => Snapshot::load("doveadm")?,
-        (file, overrides) => parsed(file.as_deref(), overrides)?,
-    };
-    Ok(snapshot.settings(&Facts::of_protocol("doveadm"))?)
+    Ok(snapshot(arguments)?.settings(&facts())?)
+}
+
+/// Everything that doveadm may know of the configuration. The compiled one is root's; others, who may read
+/// the file, get it from there.
+pub fn snapshot(arguments: &Arguments) -> Result<Snapshot, Failure> {
+    match (&arguments.config, arguments.overrides.as_slice()) {
+        (None, []) if sys::privileges::effective_uid() == 0 => Ok(Snapshot::load("doveadm")?),
+        (file, overrides) => parsed(file.as_deref(), overrides),
+    }
+}
+
+/// Which blocks of the configuration count.
+pub fn facts() -> Facts<'static> {
+    Facts::of_protocol("doveadm")
 }
 
 fn parsed(file: Option<&Path>, overrides: &[String]) -> Result<Snapshot, Failure> {

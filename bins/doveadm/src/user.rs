@@ -132,20 +132,28 @@ pub fn lookup(auth: &Connection, protocol: Protocol, name: &str) -> Result<MailU
 }
 
 fn list(auth: &Connection, masks: &[String]) -> Result<(), Failure> {
+    let users = matching(auth, masks)?;
+    users
+        .iter()
+        .for_each(|user| output::put(&format!("{user}\n")));
+    Ok(())
+}
+
+/// All users whose names match one of the masks.
+pub fn matching(auth: &Connection, masks: &[String]) -> Result<Vec<String>, Failure> {
     auth.tell(&Request::List { id: ID })?;
+    let mut all = Vec::new();
     loop {
         match auth.hear()? {
-            Reply::Users { users, .. } if users.is_empty() => return Ok(()),
+            Reply::Users { users, .. } if users.is_empty() => return Ok(all),
             Reply::Users { users, .. } => {
                 let matches = |name: &str| {
                     masks
                         .iter()
                         .any(|mask| config::wildcard_matches(mask.as_bytes(), name.as_bytes()))
                 };
-                users
-                    .iter()
-                    .filter(|user| matches(user.as_str()))
-                    .for_each(|user| output::put(&format!("{user}\n")));
+                let names = users.iter().map(ToString::to_string);
+                all.extend(names.filter(|name| matches(name)));
             }
             Reply::Refused { .. } => return Err(auth.failed("the userdbs can't list their users")),
             _ => return Err(auth.failed("unexpected reply")),

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use mailbox::{Error, Mail, MailDate, ReadSeek};
+use mailbox::{Backend, Error, Mail, MailDate, ReadSeek};
 use sys::fs::{FsError, FsFile, FsResult};
 
 use crate::lines::CrlfCounter;
@@ -167,6 +167,20 @@ impl Mail for MaildirMail {
         let state = self.maildir.state();
         let record = state.record(self.uid).ok_or(Error::Expunged)?;
         Ok(String::from_utf8_lossy(record.guid()).into_owned())
+    }
+
+    fn backend(&mut self) -> Result<Backend, Error> {
+        let links = self.file()?.stat()?.nlink;
+        let state = self.maildir.state();
+        let record = state.record(self.uid).ok_or(Error::Expunged)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let value = |key| crate::uidlist::value(record.extra(), key).map(text);
+        Ok(Backend {
+            pop3_uidl: value(b'P'),
+            pop3_order: value(b'O').and_then(|order| order.parse().ok()),
+            refcount: Some(links),
+            storage_id: Some(text(record.base())),
+        })
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

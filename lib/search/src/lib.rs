@@ -12,4 +12,4 @@ mod test;
 pub use key::{Key, When};
 pub use known::Trouble;
 pub use plan::Search;
-pub use sets::seqs_of_uids;
+pub use sets::{seqs_of_spans, seqs_of_uids};

@@ -10,8 +10,14 @@ pub fn seqs_of_uids(mailbox: &dyn Mailbox, set: &SequenceSet) -> Vec<Span> {
     let Some(largest) = largest else {
         return Vec::new();
     };
-    let spans = set.resolve(largest.get()).into_iter();
-    spans.filter_map(|span| seqs_of(mailbox, span)).collect()
+    seqs_of_spans(mailbox, &set.resolve(largest.get()))
+}
+
+/// The same for UIDs among which no `*` stands for the last mail.
+#[must_use]
+pub fn seqs_of_spans(mailbox: &dyn Mailbox, uids: &[Span]) -> Vec<Span> {
+    let spans = uids.iter();
+    spans.filter_map(|span| seqs_of(mailbox, *span)).collect()
 }
 
 fn seqs_of(mailbox: &dyn Mailbox, uids: Span) -> Option<Span> {

@@ -54,7 +54,11 @@ impl Test {
             Self::Received(when) => known.received.map(|date| holds(*when, date)),
             Self::Sent(when) => {
                 let sent = known.header.as_ref()?.sent;
-                Some(when.holds(sent.unix, i64::from(sent.offset_minutes) * 60))
+                // Whoever sent it meant the clock on his wall, whatever it is compared with, as in Dovecot.
+                let shown = sent
+                    .unix
+                    .saturating_add(i64::from(sent.offset_minutes) * 60);
+                Some(when.holds(shown, 0))
             }
             Self::Saved(when) => {
                 let saved = known.saved?;
