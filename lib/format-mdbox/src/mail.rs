@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dbox::{DboxFile, Message, VirtualSize};
+use dbox::{DboxFile, Key, Message, VirtualSize};
 use index::State;
-use mailbox::{Error, Guid, Mail, MailDate, ReadSeek, Seq, Uid};
+use mailbox::{Backend, Error, Guid, Mail, MailDate, ReadSeek, Seq, Uid};
 
 use crate::guid;
 use crate::mailbox_ext::{GUID, MDBOX};
@@ -39,6 +39,8 @@ impl Reference {
 pub(crate) struct MdboxMail<'v> {
     mdbox: &'v Arc<Mdbox>,
     reference: Reference,
+    /// From the index, for quota; `None`: it does not say.
+    known_size: Option<u64>,
     read: Option<(DboxFile, Message)>,
 }
 
@@ -47,6 +49,7 @@ impl<'v> MdboxMail<'v> {
         Some(Self {
             mdbox,
             reference: Reference::of(state, seq)?,
+            known_size: known_size(state, seq),
             read: None,
         })
     }
@@ -62,6 +65,9 @@ impl<'v> MdboxMail<'v> {
 
 impl Mail for MdboxMail<'_> {
     fn size(&mut self) -> Result<u64, Error> {
+        if let Some(size) = self.known_size {
+            return Ok(size);
+        }
         let told = self.read()?.1.virtual_size();
         match told {
             Some(size) => Ok(size),
@@ -90,11 +96,34 @@ impl Mail for MdboxMail<'_> {
         Ok(guid::from_text(text).to_string())
     }
 
+    fn backend(&mut self) -> Result<Backend, Error> {
+        let map_uid = self.reference.record.map_uid;
+        let picture = self.mdbox.storage.map.last_picture()?;
+        let stored = picture.stored(map_uid);
+        let (_, message) = self.read()?;
+        let text = |key| {
+            let value = message.metadata.get(key)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        Ok(Backend {
+            pop3_uidl: text(Key::POP3_UIDL),
+            pop3_order: text(Key::POP3_ORDER).and_then(|order| order.parse().ok()),
+            refcount: stored.map(|stored| stored.references.into()),
+            storage_id: Some(map_uid.to_string()),
+        })
+    }
+
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
         let attachments = self.mdbox.attachments().cloned();
         let (file, message) = self.read()?;
         Ok(Box::new(file.body(message, attachments.as_ref())?))
     }
+}
+
+/// Extension "vsize" has the size plus one. FORMATS.md §1.10.
+fn known_size(state: &State, seq: Seq) -> Option<u64> {
+    let bytes = state.ext_record(seq, "vsize")?.first_chunk()?;
+    u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
 }
 
 impl MdboxMail<'_> {

@@ -248,6 +248,10 @@ impl Backend for Mdbox {
         Ok(Box::new(mail))
     }
 
+    fn watched(&self) -> Option<&Path> {
+        self.context.place.index.as_deref()
+    }
+
     fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
         self.change_flags(uids, change)
     }
@@ -351,7 +355,11 @@ impl StoredMailbox for Mdbox {
         self.finish(sync)
     }
 
-    fn wake(&self) {}
+    fn wake(&self) {
+        if let Some(dir) = &self.context.place.index {
+            dbox::watch::wake(dir);
+        }
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -383,3 +383,32 @@ fn sessions_at_the_same_time() {
     );
     map_is_settled(&store);
 }
+
+#[test]
+fn whoever_waits_is_woken() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let home = common::scratch();
+    let store = Store::open(&home.path().join("mdbox"));
+    let (inbox, other) = (
+        store.create("INBOX"),
+        Store::open(&store.root).mailbox("INBOX"),
+    );
+    let mut waiting = open(&inbox, Access::ReadWrite);
+    let is_woken = |view: &dyn Mailbox, seconds| {
+        let mut fds = [PollFd::from_borrowed_fd(
+            view.change_fd().unwrap(),
+            PollFlags::IN,
+        )];
+        let timeout = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
+        poll(&mut fds, Some(&timeout)).unwrap() > 0
+    };
+    assert!(!is_woken(waiting.as_ref(), 0));
+    append(&other, &[message(1)], &NewMail::default()).unwrap();
+    assert!(is_woken(waiting.as_ref(), 60));
+    assert_eq!(waiting.sync(Expunges::Show).unwrap().len(), 1);
+    inbox.wake();
+    assert!(is_woken(waiting.as_ref(), 60));
+}
