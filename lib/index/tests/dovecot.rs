@@ -32,6 +32,15 @@ namespace inbox {
 mail_location = sdbox:~/sdbox
 ";
 
+/// The same of Dovecot.
+const RESTLESS: &str = "
+mail_index_rewrite_min_log_bytes = 64
+mail_index_rewrite_max_log_bytes = 256
+mail_index_log_rotate_min_size = 300
+mail_index_log_rotate_max_size = 700
+mail_index_log_rotate_min_age = 0
+";
+
 /// Checkpoints and rotations all the time.
 fn restless() -> Options {
     Options {
@@ -157,7 +166,7 @@ fn ours(state: &State) -> Vec<String> {
 
 #[test]
 fn dovecot_goes_on_where_we_stop() {
-    let store = Store::new("sdbox", "");
+    let store = Store::new("sdbox", RESTLESS);
     let index = Index::open(&Fs::real(), &store.inbox(), options()).unwrap();
     let uids: Vec<u32> = index.state().unwrap().records().map(|r| r.uid()).collect();
 

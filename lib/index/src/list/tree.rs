@@ -1,6 +1,6 @@
 //! The tree of names, and what a transaction changes in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mailbox::Guid;
 
@@ -189,7 +189,8 @@ impl Tree {
     pub fn changes_from(&self, state: &State) -> Transaction {
         let mut transaction = Transaction::external();
         let mut names = self.names.clone();
-        names.retain(|id| self.nodes.values().any(|node| node.name_id == id));
+        let used: BTreeSet<u32> = self.nodes.values().map(|node| node.name_id).collect();
+        names.retain(|id| used.contains(&id));
         let before = state.ext_header(LIST.name).unwrap_or_default();
         let header = names.encode(before.len().max(1));
         let spec = ExtSpec {

@@ -9,6 +9,12 @@ use crate::log::record::ExtIntro;
 
 /// More than that are nobody's.
 const MOST_EXTENSIONS: usize = 1024;
+/// All header data together, bytes.
+const MOST_HEADERS: usize = 32 << 20;
+/// A record with all extensions, bytes.
+const LARGEST_RECORD: usize = 32_000;
+/// All records together, bytes.
+pub(super) const MOST_RECORDS: usize = 4 << 30;
 /// UID and flags.
 const FIXED: usize = 5;
 /// "Sizes only grow".
@@ -27,6 +33,7 @@ impl State {
         match known {
             None => self.add_extension(intro),
             Some(id) if id < self.extensions.len() => {
+                self.check_room(Some(id), intro)?;
                 self.resize_extension(id, intro);
                 Ok(id)
             }
@@ -39,14 +46,7 @@ impl State {
         if self.extensions.len() >= MOST_EXTENSIONS {
             return Err("too many extensions");
         }
-        let total: usize = self
-            .extensions
-            .iter()
-            .map(|e| usize::from(e.record_size))
-            .sum();
-        if total + usize::from(intro.record_size) > usize::from(u16::MAX) / 2 {
-            return Err("extensions make the record too large");
-        }
+        self.check_room(None, intro)?;
         self.extensions.push(Arc::new(Extension {
             name,
             reset_id: intro.reset_id,
@@ -60,6 +60,29 @@ impl State {
             self.relayout(&old);
         }
         Ok(self.extensions.len() - 1)
+    }
+
+    /// Header data and records stay within what memory is there for.
+    fn check_room(&self, id: Option<usize>, intro: &ExtIntro) -> Result<(), &'static str> {
+        let others = self.extensions.iter().enumerate();
+        let others = others.filter(|(other, _)| Some(*other) != id);
+        let (mut headers, mut record) = (
+            usize::try_from(intro.header_size).unwrap_or(usize::MAX),
+            FIXED + usize::from(intro.record_size),
+        );
+        for (_, extension) in others {
+            headers = headers.saturating_add(extension.header.len());
+            // With the padding before it.
+            record += usize::from(extension.record_size) + 8;
+        }
+        let messages = usize::try_from(self.records.len()).unwrap_or(usize::MAX);
+        if headers > MOST_HEADERS
+            || record > LARGEST_RECORD
+            || messages.saturating_mul(record) > MOST_RECORDS
+        {
+            return Err("extensions are too large");
+        }
+        Ok(())
     }
 
     fn resize_extension(&mut self, id: usize, intro: &ExtIntro) {

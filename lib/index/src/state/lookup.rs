@@ -116,8 +116,12 @@ impl State {
         }
         let low = self.header.get(super::field::FIRST_UNSEEN_LOW);
         let from = self.records.seq_at_least(low);
-        let mut seqs = (from..=self.len()).filter_map(Seq::new);
-        seqs.find(|seq| self.flags(*seq).is_some_and(|f| !f.contains(Flags::SEEN)))
+        let unseen =
+            |record: &RecordRef<'_>| !Flags::from_index_bits(record.flags()).contains(Flags::SEEN);
+        let records = self.records.iter_from(from);
+        let behind = records.take_while(|record| !unseen(record)).count();
+        let seq = from.checked_add(u32::try_from(behind).ok()?)?;
+        Seq::new(seq).filter(|_| seq <= self.len())
     }
 
     /// Messages from [`super::Header::first_recent_uid`] on.

@@ -22,11 +22,15 @@ const INTERNAL_FLAGS: u8 = 3;
 #[must_use]
 pub fn after(current: u64, record: &RawRecord<'_>, log_minor: u8) -> u64 {
     match record.kind {
-        kind::EXPUNGE | kind::EXPUNGE_GUID if record.origin() == Origin::External => current + 1,
-        kind::APPEND | kind::KEYWORD_UPDATE | kind::KEYWORD_RESET | kind::ATTRIBUTE_UPDATE => {
-            current + 1
+        kind::EXPUNGE | kind::EXPUNGE_GUID if record.origin() == Origin::External => {
+            current.saturating_add(1)
         }
-        kind::FLAG_UPDATE if log_minor < INTERNAL_FLAGS || flags_count(record) => current + 1,
+        kind::APPEND | kind::KEYWORD_UPDATE | kind::KEYWORD_RESET | kind::ATTRIBUTE_UPDATE => {
+            current.saturating_add(1)
+        }
+        kind::FLAG_UPDATE if log_minor < INTERNAL_FLAGS || flags_count(record) => {
+            current.saturating_add(1)
+        }
         kind::MODSEQ_UPDATE => highest_told(record).max(current),
         kind::EXT_INTRO if current == 0 && introduces(record) => 1,
         _ => current,

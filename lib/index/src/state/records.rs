@@ -117,6 +117,16 @@ impl Records {
             .map(RecordRef)
     }
 
+    /// Records from message `seq` on.
+    pub(crate) fn iter_from(&self, seq: u32) -> impl Iterator<Item = RecordRef<'_>> {
+        let (chunk, at) = self.place(seq).unwrap_or((self.chunks.len(), 0));
+        let chunks = self.chunks.get(chunk..).unwrap_or_default();
+        let records = chunks
+            .iter()
+            .flat_map(|chunk| chunk.bytes.chunks_exact(self.record_size));
+        records.skip(at / self.record_size).map(RecordRef)
+    }
+
     /// The first message whose UID is at least `uid`; one past the last if there is none.
     pub(crate) fn seq_at_least(&self, uid: u32) -> u32 {
         let first = |chunk: &Chunk| u32_at(&chunk.bytes, 0).unwrap_or(0);

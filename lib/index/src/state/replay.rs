@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::layout::MOST_RECORDS;
 use super::{Deletion, State, field, keywords, modseq};
 use crate::Corruption;
 use crate::bytes::put;
@@ -193,6 +194,10 @@ impl State {
         let after = append.uid.checked_add(1).ok_or("no UID is left")?;
         if append.uid < self.header.next_uid() {
             return Err("appended UID is lower than the next one");
+        }
+        let messages = usize::try_from(self.records.len()).unwrap_or(usize::MAX);
+        if messages.saturating_mul(self.records.record_size()) > MOST_RECORDS {
+            return Err("too many messages");
         }
         self.records.push(append.uid, append.flags);
         self.header.set(field::NEXT_UID, after);

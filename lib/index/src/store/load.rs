@@ -38,11 +38,20 @@ impl Index {
             if ahead && attempt < ATTEMPTS && log.damage.is_none() {
                 continue;
             }
-            return self.load_from(log, base);
+            let reader = self.load_from(log, base)?;
+            // What looks like damage may be a rotation that was half way.
+            if !reader.wants_repair() || attempt == ATTEMPTS || self.is_in_place(&reader)? {
+                return Ok(reader);
+            }
         }
         Err(Error::NotFound {
             path: self.paths.log.clone(),
         })
+    }
+
+    fn is_in_place(&self, reader: &Reader) -> Result<bool, Error> {
+        let there = self.fs.stat_opt(&self.paths.log)?;
+        Ok(there.is_some_and(|stat| FileId::from(&stat) == reader.log.id))
     }
 
     fn base(&self) -> Result<Option<Base>, Error> {
