@@ -40,6 +40,8 @@ pub struct Part {
     pub kind: Kind,
     /// A multipart/digest: its children are messages unless they say otherwise (RFC 2046 §5.1.5).
     pub(crate) digest: bool,
+    /// Its Content- fields count (RFC 2045 §4), or it is part of something whose do.
+    pub(crate) mime: bool,
     /// How the body is encoded.
     pub encoding: Encoding,
     /// Text, or a kind of message: SEARCH looks into it.
@@ -127,6 +129,18 @@ impl Part {
     #[must_use]
     pub fn is_searchable(&self) -> bool {
         self.searchable
+    }
+
+    /// A multipart/digest? RFC 2046 §5.1.5.
+    #[must_use]
+    pub fn is_digest(&self) -> bool {
+        self.digest
+    }
+
+    /// Do its Content- fields count, or those of what it is part of? RFC 2045 §4.
+    #[must_use]
+    pub fn is_mime(&self) -> bool {
+        self.mime
     }
 
     /// Header and body together.

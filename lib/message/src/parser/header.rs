@@ -32,6 +32,7 @@ pub(super) enum Room {
 pub(super) struct Described {
     pub kind: Kind,
     pub digest: bool,
+    pub mime: bool,
     pub boundary: Option<Vec<u8>>,
     pub encoding: Encoding,
     pub searchable: bool,
@@ -116,6 +117,7 @@ impl HeaderReader {
         Described {
             kind,
             digest,
+            mime: is_mime || fields.context != Context::Message,
             boundary,
             encoding: content.encoding(),
             searchable: content.is_searchable(kind),

@@ -68,6 +68,7 @@ impl Tree {
         let part = self.parts.get_mut(open.part)?;
         part.kind = described.kind;
         part.digest = described.digest;
+        part.mime = described.mime;
         part.encoding = described.encoding;
         part.searchable = described.searchable;
         part.charset = described.charset;
