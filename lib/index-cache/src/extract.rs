@@ -1,0 +1,257 @@
+//! Values of fields, out of a message: the bytes that Dovecot would cache.
+//!
+//! The fields that a message alone cannot tell (`date.received`, `date.save`, `guid`, `pop3.*`) are
+//! those of its mailbox; `binary.parts` and `body.snippet` are left to Dovecot.
+
+use std::io::{self, Read};
+
+use message::{Kind, Message};
+
+use super::field::FieldId;
+use super::lines::HeaderLines;
+use super::parts::{Part, PartFlags, encode_parts, plain_body_structure};
+use super::value::{MailBits, SentDate};
+
+/// Longer headers are not cached.
+const MAX_HEADER: usize = 256 * 1024;
+const HEADER_PREFIX: &str = "hdr.";
+
+/// A message and what was seen of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its structure.
+    pub message: &'a Message,
+    /// Its header as stored.
+    pub header: &'a [u8],
+    /// Are there NULs in it? See [`NulWatch`].
+    pub nuls: Nuls,
+}
+
+/// Has a message NULs? Few things can be cached of one that has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nuls {
+    /// No.
+    None,
+    /// Yes.
+    Some,
+}
+
+impl Source<'_> {
+    /// The values of these fields, with their names; those that cannot be told are left out, and
+    /// fields that Dovecot stores instead of others are added.
+    #[must_use]
+    pub fn values(&self, wanted: &[(FieldId, String)]) -> Vec<(FieldId, Vec<u8>)> {
+        let mut ids: Vec<FieldId> = wanted.iter().map(|(id, _)| *id).collect();
+        self.replace_plain_body(&mut ids);
+        let own = ids.iter().filter_map(|id| Some((*id, self.value(*id)?)));
+        let mut values: Vec<_> = own.collect();
+        let headers = wanted.iter().filter_map(|(id, name)| {
+            let (prefix, name) = name.split_at_checked(HEADER_PREFIX.len())?;
+            prefix
+                .eq_ignore_ascii_case(HEADER_PREFIX)
+                .then_some((*id, name))
+        });
+        if self.nuls == Nuls::None && self.header.len() <= MAX_HEADER {
+            values.extend(header_values(self.header, &headers.collect::<Vec<_>>()));
+        }
+        values
+    }
+
+    /// BODY and BODYSTRUCTURE of a plain message are not stored: flags and parts tell them.
+    fn replace_plain_body(&self, ids: &mut Vec<FieldId>) {
+        let is_body = |id: &FieldId| {
+            let bodies = [FieldId::IMAP_BODY, FieldId::IMAP_BODYSTRUCTURE];
+            bodies.contains(id)
+        };
+        if self.nuls == Nuls::None && ids.iter().any(is_body) && self.is_plain() {
+            ids.retain(|id| !is_body(id));
+            for id in [FieldId::FLAGS, FieldId::MIME_PARTS] {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+    }
+
+    fn value(&self, id: FieldId) -> Option<Vec<u8>> {
+        let message = self.message;
+        let told = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
+            let mut out = Vec::new();
+            write(&mut out).ok()?;
+            Some(out.strip_prefix(b"(")?.strip_suffix(b")")?.to_vec())
+        };
+        match id {
+            FieldId::SIZE_VIRTUAL => Some(message.size().virtual_size.to_le_bytes().into()),
+            FieldId::SIZE_PHYSICAL => Some(message.size().physical.to_le_bytes().into()),
+            _ if self.nuls == Nuls::Some => None,
+            FieldId::FLAGS => Some(self.bits().0.to_le_bytes().into()),
+            FieldId::DATE_SENT => Some(self.sent().encode().into()),
+            FieldId::IMAP_BODY => told(&|out| message.write_body(out)),
+            FieldId::IMAP_BODYSTRUCTURE => told(&|out| message.write_body_structure(out)),
+            FieldId::IMAP_ENVELOPE => told(&|out| message.write_envelope(out)),
+            FieldId::MIME_PARTS => Some(encode_parts(&parts(message)?)),
+            _ => None,
+        }
+    }
+
+    fn bits(&self) -> MailBits {
+        let root = self.message.root();
+        let same = |size: message::Size| size.physical == size.virtual_size;
+        let mut bits = MailBits::HAS_NO_NULS;
+        if same(root.header.size) {
+            bits = bits.with(MailBits::BINARY_HEADER);
+        }
+        if same(root.body.size) {
+            bits = bits.with(MailBits::BINARY_BODY);
+        }
+        if self.is_plain() {
+            bits = bits.with(MailBits::TEXT_PLAIN_7BIT);
+        }
+        bits
+    }
+
+    fn is_plain(&self) -> bool {
+        let Some(parts) = parts(self.message) else {
+            return false;
+        };
+        let [root] = parts.as_slice() else {
+            return false;
+        };
+        let plain = format!("({})", plain_body_structure(root));
+        let mut told = Vec::new();
+        let is_told = self.message.write_body_structure(&mut told).is_ok();
+        is_told && told == plain.as_bytes()
+    }
+
+    fn sent(&self) -> SentDate {
+        let is_date = |name: &[u8]| name.eq_ignore_ascii_case(b"date");
+        let fields = message::field::read(self.header, is_date).unwrap_or_default();
+        let date = fields
+            .first()
+            .and_then(|field| message::date::parse(&field.value));
+        let time =
+            date.and_then(|date| Some((u32::try_from(date.unix).ok()?, date.offset_minutes)));
+        let (time, zone_minutes) = time.unwrap_or_default();
+        SentDate { time, zone_minutes }
+    }
+}
+
+/// The parts as the cache has them; `None`: it cannot say what is in this message.
+#[must_use]
+pub fn parts(message: &Message) -> Option<Vec<Part>> {
+    let part = |id| {
+        let part = message.part(id);
+        let kind = match part.kind {
+            Kind::Text => PartFlags::TEXT,
+            Kind::Multipart if part.is_digest() => PartFlags::MULTIPART.with(PartFlags::DIGEST),
+            Kind::Multipart => PartFlags::MULTIPART,
+            Kind::Message => PartFlags::MESSAGE,
+            Kind::Other => PartFlags(0),
+            Kind::Overflow => return None,
+        };
+        let flags = match part.is_mime() {
+            true => kind.with(PartFlags::IS_MIME),
+            false => kind,
+        };
+        let (header, body) = (part.header.size, part.body.size);
+        let is_counted = kind.intersects(PartFlags::TEXT.with(PartFlags::MESSAGE));
+        Some(Part {
+            flags,
+            position: part.header.start,
+            header_physical: header.physical,
+            header_virtual: header.virtual_size,
+            body_physical: body.physical,
+            body_virtual: body.virtual_size,
+            lines: if is_counted {
+                u32::try_from(body.lines).ok()?
+            } else {
+                0
+            },
+            children: u32::try_from(message.children(id).count()).ok()?,
+        })
+    };
+    message.part_ids().map(part).collect()
+}
+
+/// The occurrences of some header fields, in one pass over the header.
+#[must_use]
+pub fn header_values(header: &[u8], wanted: &[(FieldId, &str)]) -> Vec<(FieldId, Vec<u8>)> {
+    let mut found: Vec<(Vec<u32>, Vec<u8>)> = vec![Default::default(); wanted.len()];
+    let mut current = Vec::new();
+    for (number, line) in (1u32..).zip(header.split_inclusive(|byte| *byte == b'\n')) {
+        if !matches!(line.first(), Some(b' ' | b'\t')) || number == 1 {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            let name = name.trim_ascii_end();
+            let is_field = line.contains(&b':');
+            let matches = |wanted: &str| is_field && name.eq_ignore_ascii_case(wanted.as_bytes());
+            let places = wanted
+                .iter()
+                .enumerate()
+                .filter(|(_, (_, name))| matches(name));
+            current = places.map(|(place, _)| place).collect();
+            for place in &current {
+                if let Some((numbers, _)) = found.get_mut(*place) {
+                    numbers.push(number);
+                }
+            }
+        }
+        for place in &current {
+            if let Some((_, text)) = found.get_mut(*place) {
+                append_line(text, line);
+            }
+        }
+    }
+    let encode = |(numbers, text): (Vec<u32>, Vec<u8>)| {
+        HeaderLines {
+            numbers,
+            text: &text,
+        }
+        .encode()
+    };
+    wanted
+        .iter()
+        .map(|(id, _)| *id)
+        .zip(found.into_iter().map(encode))
+        .collect()
+}
+
+/// Line ends are LF.
+fn append_line(text: &mut Vec<u8>, line: &[u8]) {
+    match line.strip_suffix(b"\r\n") {
+        Some(line) => {
+            text.extend(line);
+            text.push(b'\n');
+        }
+        None => text.extend(line),
+    }
+}
+
+/// Reads on and remembers whether there was a NUL.
+#[derive(Debug)]
+pub struct NulWatch<R> {
+    inner: R,
+    nuls: Nuls,
+}
+
+impl<R> NulWatch<R> {
+    /// None seen yet.
+    pub fn new(inner: R) -> Self {
+        let nuls = Nuls::None;
+        Self { inner, nuls }
+    }
+
+    /// Was there one in what was read?
+    pub fn nuls(&self) -> Nuls {
+        self.nuls
+    }
+}
+
+impl<R: Read> Read for NulWatch<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        if buf.get(..read).is_some_and(|bytes| bytes.contains(&0)) {
+            self.nuls = Nuls::Some;
+        }
+        Ok(read)
+    }
+}
