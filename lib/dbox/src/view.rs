@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use index::state::{Changes, State};
+use index::{CacheView, Cached};
 use mailbox::{
     Access, Change, Error, Expunges, FlagChange, FlagState, Flags, Keyword, KeywordSet, Mail,
     Mailbox, MailboxName, ModSeq, Seq, Status, Uid, UidSet, UidValidity,
@@ -46,6 +47,25 @@ pub trait Backend: Send + Sync + 'static {
         seq: Seq,
     ) -> Result<Box<dyn Mail + 'v>, Error>;
 
+    /// The same, with what is cached about it.
+    ///
+    /// # Errors
+    /// As [`Backend::mail`].
+    fn mail_cached<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+        cache: &'v mut CacheView,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        let _ = cache;
+        self.mail(state, seq)
+    }
+
+    /// The cache of the index; `None`: this mailbox has none.
+    fn cached(&self) -> Option<Arc<Cached>> {
+        None
+    }
+
     /// Directory of the index, to hear of changes by others; `None`: nobody can tell.
     fn watched(&self) -> Option<&Path> {
         None
@@ -79,6 +99,8 @@ pub struct View<B: Backend> {
     bits: Vec<Option<usize>>,
     /// UIDs that this session was the first to be told of: first and last.
     recent: Vec<(u32, u32)>,
+    /// Of what is shown.
+    cache: Option<CacheView>,
     /// There from the first wait on.
     waiter: OnceLock<Option<Waiter>>,
 }
@@ -99,6 +121,7 @@ impl<B: Backend> View<B> {
             keywords: Vec::new(),
             bits: Vec::new(),
             recent: Vec::new(),
+            cache: None,
             waiter: OnceLock::new(),
         };
         view.take(state);
@@ -120,6 +143,11 @@ impl<B: Backend> View<B> {
     fn take(&mut self, shown: Arc<State>) {
         self.take_recent(&shown);
         self.take_keywords(&shown);
+        if let Some(mut old) = self.cache.take() {
+            old.flush();
+        }
+        let cached = self.backend.cached();
+        self.cache = cached.map(|cached| CacheView::new(&cached, &shown));
         self.state = shown;
     }
 
@@ -292,7 +320,10 @@ impl<B: Backend> Mailbox for View<B> {
     }
 
     fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {
-        self.backend.mail(&self.state, seq)
+        match &mut self.cache {
+            Some(cache) => self.backend.mail_cached(&self.state, seq, cache),
+            None => self.backend.mail(&self.state, seq),
+        }
     }
 
     fn store_flags(&mut self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
@@ -326,6 +357,14 @@ impl<B: Backend> Mailbox for View<B> {
 
     fn as_any(&self) -> &dyn std::any::Any {
         self
+    }
+}
+
+impl<B: Backend> Drop for View<B> {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache.take() {
+            cache.close();
+        }
     }
 }
 

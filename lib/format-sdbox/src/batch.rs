@@ -4,11 +4,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dbox::change;
-use index::{Index, IndexSync, State, Transaction};
+use index::{Cached, Index, IndexSync, Learnt, State, Transaction};
 use mailbox::{Appended, Error, Uid, UidValidity};
 
 use crate::placed::{Outcome, Pending};
-use crate::sdbox::Sdbox;
+use crate::sdbox::{Opened, Sdbox};
 
 /// Those that wait.
 #[derive(Default)]
@@ -84,14 +84,16 @@ impl Sdbox {
     fn commit_batch(&self, batch: &[Arc<Job>]) -> Result<Vec<Committed>, Failed> {
         let mut jobs: Vec<_> = batch.iter().map(|job| lock(&job.messages)).collect();
         let mut jobs: Vec<&mut Vec<Pending>> = jobs.iter_mut().map(|job| &mut **job).collect();
-        let index = self.index().map_err(Failed::Undone)?;
+        let Opened { index, cached } = self.index_and_cache().map_err(Failed::Undone)?;
         let begun = index.begin_sync();
         let mut sync = begun.map_err(|error| Failed::Undone(self.told(error)))?;
         let mut places = Vec::new();
         let placed = self.place_all(&sync, &mut jobs, &mut places);
-        let written = placed
-            .map_err(Failed::Undone)
-            .and_then(|transaction| self.write(&mut sync, &transaction));
+        let written = placed.map_err(Failed::Undone).and_then(|mut transaction| {
+            let learnt = learnt(&cached, sync.state(), &mut jobs, &places);
+            cached.stage(&sync, &mut transaction, &learnt);
+            self.write(&mut sync, &transaction)
+        });
         match written {
             Ok(()) => {}
             Err(Failed::Undone(error)) => {
@@ -224,6 +226,28 @@ impl Sdbox {
 
 fn message_of<'j>(jobs: &'j mut [&mut Vec<Pending>], place: &Place) -> Option<&'j mut Pending> {
     jobs.get_mut(place.job)?.get_mut(place.message)
+}
+
+/// What the cache wants to know about new messages.
+fn learnt(
+    cached: &Cached,
+    state: &State,
+    jobs: &mut [&mut Vec<Pending>],
+    places: &[Place],
+) -> Vec<Learnt> {
+    let Some(first) = places.first() else {
+        return Vec::new();
+    };
+    let wanted = cached.wanted(state, first.uid);
+    let learnt = places.iter().filter_map(|place| {
+        let known = std::mem::take(&mut message_of(jobs, place)?.known);
+        let values = known.into_iter().filter(|(id, _)| wanted.contains(id));
+        Some(Learnt {
+            uid: place.uid,
+            values: values.collect(),
+        })
+    });
+    learnt.filter(|learnt| !learnt.values.is_empty()).collect()
 }
 
 /// Why a batch is not there, or may not be.

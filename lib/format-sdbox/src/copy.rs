@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use dbox::change;
 use dbox::view::Removal;
+use dbox::{change, temp};
+use index::cache::FieldId;
 use index::state::State;
 use mailbox::{Copied, Error, Flags, Keyword, Uid, UidSet};
 
@@ -70,6 +71,8 @@ fn pending_copy(
             .filter_map(|name| Keyword::new(name).ok())
             .collect(),
         attachments: from.attachments_of(state, uid)?,
+        // The file's time of change is that of the last link.
+        known: vec![(FieldId::DATE_SAVE, temp::now().to_le_bytes().to_vec())],
     })
 }
 

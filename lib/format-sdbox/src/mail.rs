@@ -3,28 +3,39 @@
 use std::sync::Arc;
 
 use dbox::{DboxFile, Key, Message, VirtualSize};
+use index::CacheView;
+use index::cache::{FieldId, decode_u32, decode_u64};
 use index::state::State;
-use mailbox::{Error, Mail, MailDate, ReadSeek, Uid};
+use mailbox::{Error, Mail, MailDate, ReadSeek, Seq, Uid};
 
 use crate::name;
 use crate::sdbox::Sdbox;
 
-/// A message; its file is opened when something is asked that the index does not know.
+/// A message; its file is opened when something is asked that neither index nor cache know.
 pub(crate) struct SdboxMail<'v> {
     sdbox: &'v Arc<Sdbox>,
     state: Arc<State>,
+    seq: Seq,
     uid: Uid,
+    cache: Option<&'v mut CacheView>,
     opened: Option<(DboxFile, Message)>,
 }
 
 impl<'v> SdboxMail<'v> {
-    pub fn new(sdbox: &'v Arc<Sdbox>, state: Arc<State>, uid: Uid) -> Self {
-        Self {
+    pub fn new(
+        sdbox: &'v Arc<Sdbox>,
+        state: &Arc<State>,
+        seq: Seq,
+        cache: Option<&'v mut CacheView>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
             sdbox,
-            state,
-            uid,
+            uid: state.uid(seq).ok_or(Error::Expunged)?,
+            state: Arc::clone(state),
+            seq,
+            cache,
             opened: None,
-        }
+        })
     }
 
     fn opened(&mut self) -> Result<&(DboxFile, Message), Error> {
@@ -56,9 +67,30 @@ impl<'v> SdboxMail<'v> {
 
     /// RFC822.SIZE as the index has it: one more than it is, 0 for unknown. FORMATS.md §1.10.
     fn known_size(&self) -> Option<u64> {
-        let seq = self.state.seq(self.uid)?;
-        let bytes = self.state.ext_record(seq, "vsize")?.first_chunk()?;
+        let bytes = self.state.ext_record(self.seq, "vsize")?.first_chunk()?;
         u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
+    }
+
+    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
+        self.cache.as_mut()?.get(self.seq, id)
+    }
+
+    fn learn(&mut self, id: FieldId, value: &[u8]) {
+        if let Some(cache) = &mut self.cache {
+            cache.learn(self.seq, id, value.to_vec());
+        }
+    }
+
+    fn cached_date(&mut self, id: FieldId) -> Option<MailDate> {
+        let seconds = decode_u32(self.cached(id)?)?;
+        Some(MailDate::local(seconds.into()))
+    }
+
+    fn learn_date(&mut self, id: FieldId, seconds: i64) -> MailDate {
+        if let Ok(seconds) = u32::try_from(seconds) {
+            self.learn(id, &seconds.to_le_bytes());
+        }
+        MailDate::local(seconds)
     }
 }
 
@@ -67,15 +99,20 @@ impl Mail for SdboxMail<'_> {
         if let Some(size) = self.known_size() {
             return Ok(size);
         }
-        let told = self.opened()?.1.virtual_size();
-        match told {
-            Some(size) => Ok(size),
-            None => self.count(),
+        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+            return Ok(size);
         }
+        let told = self.opened()?.1.virtual_size();
+        let size = match told {
+            Some(size) => size,
+            None => self.count()?,
+        };
+        self.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        Ok(size)
     }
 
     fn internal_date(&mut self) -> Result<MailDate, Error> {
-        if let Some(date) = self.cached_date("date.received") {
+        if let Some(date) = self.cached_date(FieldId::DATE_RECEIVED) {
             return Ok(date);
         }
         let (file, message) = self.opened()?;
@@ -83,20 +120,24 @@ impl Mail for SdboxMail<'_> {
             Some(received) => received,
             None => file.file().stat()?.mtime.sec,
         };
-        Ok(MailDate::local(seconds))
+        Ok(self.learn_date(FieldId::DATE_RECEIVED, seconds))
     }
 
     fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
-        if let Some(date) = self.cached_date("date.save") {
+        if let Some(date) = self.cached_date(FieldId::DATE_SAVE) {
             return Ok(Some(date));
         }
-        let changed = self.opened()?.0.file().stat()?.ctime;
-        Ok(Some(MailDate::local(changed.sec)))
+        let changed = self.opened()?.0.file().stat()?.ctime.sec;
+        Ok(Some(self.learn_date(FieldId::DATE_SAVE, changed)))
     }
 
     fn guid(&mut self) -> Result<String, Error> {
-        let text = self.opened()?.1.guid().unwrap_or_default();
-        Ok(String::from_utf8_lossy(text).into_owned())
+        if let Some(guid) = self.cached(FieldId::GUID).filter(|guid| !guid.is_empty()) {
+            return Ok(String::from_utf8_lossy(guid).into_owned());
+        }
+        let text = self.opened()?.1.guid().unwrap_or_default().to_vec();
+        self.learn(FieldId::GUID, &text);
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     fn backend(&mut self) -> Result<mailbox::Backend, Error> {
@@ -117,12 +158,6 @@ impl Mail for SdboxMail<'_> {
         let attachments = self.sdbox.attachments(&self.state, self.uid);
         let (file, message) = self.opened()?;
         Ok(Box::new(file.body(message, attachments.as_ref())?))
-    }
-}
-
-impl SdboxMail<'_> {
-    fn cached_date(&self, _field: &str) -> Option<MailDate> {
-        None
     }
 }
 

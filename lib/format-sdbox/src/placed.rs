@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dbox::{AttachmentDir, ExternalRef};
+use index::cache::FieldId;
 use mailbox::{Error, Flags, Keyword, Uid};
 use sys::fs::Fs;
 
@@ -72,6 +73,8 @@ pub(crate) struct Pending {
     pub keywords: Vec<Keyword>,
     /// Attachments to be shared, and where the original has them.
     pub attachments: Option<(AttachmentDir, Vec<ExternalRef>)>,
+    /// For the cache, as far as it wants it.
+    pub known: Vec<(FieldId, Vec<u8>)>,
 }
 
 /// Did a message get its name?

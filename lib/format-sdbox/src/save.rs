@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use dbox::{Key, Writer, temp};
+use index::cache::FieldId;
 use mailbox::{Appended, Error, Flags, Guid, NewMail};
 
 use crate::placed::{Pending, Source, Temp};
@@ -34,19 +35,29 @@ impl Saving {
             Some(guid) => guid.clone(),
             None => Guid::generate().to_string(),
         };
+        let mut virtual_size = 0;
         let temp = sdbox.new_file(|writer| {
             let saved = writer.save(body, sdbox.body_format(), &mut |sizes| {
+                virtual_size = sizes.virtual_size;
                 let mut metadata = sizes.metadata(received);
                 metadata.set(Key::GUID, guid.as_bytes());
                 metadata
             });
             saved.map(drop)
         })?;
+        let date = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
+        let known = vec![
+            (FieldId::DATE_SAVE, date(temp::now().into())),
+            (FieldId::DATE_RECEIVED, date(received)),
+            (FieldId::SIZE_VIRTUAL, virtual_size.to_le_bytes().to_vec()),
+            (FieldId::GUID, guid.into_bytes()),
+        ];
         self.pending.push(Pending {
             source: Source::Temp(temp),
             flags: mail.flags.without(Flags::RECENT),
             keywords: mail.keywords.clone(),
             attachments: None,
+            known,
         });
         Ok(())
     }

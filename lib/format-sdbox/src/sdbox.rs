@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use compress::Encoding;
 use dbox::view::{Backend, Removal, View, status_of};
 use dbox::{AttachmentDir, BodyFormat, Places, change};
-use index::Index;
 use index::state::State;
+use index::{CacheView, Cached, Index, cache};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
     Status, StoredMailbox, Uid, UidSet,
@@ -29,14 +29,22 @@ pub struct Options {
     pub encoding: Option<Encoding>,
 }
 
+/// An open index and its cache.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub index: Arc<Index>,
+    pub cached: Arc<Cached>,
+}
+
 /// See the head of this file.
 pub struct Sdbox {
     pub(crate) context: Context,
     pub(crate) options: Options,
     pub(crate) places: Places,
     pub(crate) queue: Queue,
+    cache_settings: cache::Settings,
     /// Open since it was first needed; none again when the mailbox turned out to be gone.
-    index: Mutex<Option<Arc<Index>>>,
+    index: Mutex<Option<Opened>>,
 }
 
 impl Sdbox {
@@ -49,11 +57,27 @@ impl Sdbox {
             context,
             options,
             queue: Queue::default(),
+            cache_settings: cache::Settings::default(),
             index: Mutex::default(),
         }
     }
 
-    pub(crate) fn index_slot(&self) -> MutexGuard<'_, Option<Arc<Index>>> {
+    /// What the configuration says about its cache.
+    #[must_use]
+    pub fn cached_as(self, cache_settings: cache::Settings) -> Self {
+        Self {
+            cache_settings,
+            ..self
+        }
+    }
+
+    pub(crate) fn opened(&self, index: Index) -> Opened {
+        let index = Arc::new(index);
+        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        Opened { index, cached }
+    }
+
+    pub(crate) fn index_slot(&self) -> MutexGuard<'_, Option<Opened>> {
         // An index is whole whenever it is in there.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,8 +127,21 @@ impl Backend for Sdbox {
         state: &Arc<State>,
         seq: Seq,
     ) -> Result<Box<dyn Mail + 'v>, Error> {
-        let uid = state.uid(seq).ok_or(Error::Expunged)?;
-        Ok(Box::new(SdboxMail::new(self, Arc::clone(state), uid)))
+        Ok(Box::new(SdboxMail::new(self, state, seq, None)?))
+    }
+
+    fn mail_cached<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+        cache: &'v mut CacheView,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        Ok(Box::new(SdboxMail::new(self, state, seq, Some(cache))?))
+    }
+
+    fn cached(&self) -> Option<Arc<Cached>> {
+        let slot = self.index_slot();
+        slot.as_ref().map(|opened| Arc::clone(&opened.cached))
     }
 
     fn watched(&self) -> Option<&Path> {

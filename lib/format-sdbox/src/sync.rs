@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use dbox::view::Removal;
+use dbox::view::{Backend, Removal};
 use dbox::{Place, change};
 use index::log::record::FlagUpdate;
 use index::state::{ExtSpec, State};
 use index::{Index, IndexSync, Request, Transaction};
 use mailbox::{Error, Uid, UidSet};
 
-use crate::sdbox::Sdbox;
+use crate::sdbox::{Opened, Sdbox};
 
 /// The flag of a message in ALT storage. FORMATS.md §1.1.
 pub(crate) const IN_ALT: u8 = 0x40;
@@ -50,9 +50,10 @@ impl Sdbox {
         &self,
         act: impl FnOnce(&mut IndexSync<'_>) -> Result<T, index::Error>,
     ) -> Result<T, Error> {
-        let index = self.index()?;
+        let Opened { index, cached } = self.index_and_cache()?;
         let mut sync = index.begin_sync().map_err(|error| self.told(error))?;
         let result = act(&mut sync).map_err(|error| self.told(error))?;
+        cached.tidy(&mut sync);
         self.finish(sync)?;
         Ok(result)
     }
@@ -63,16 +64,22 @@ impl Sdbox {
         let state = Arc::clone(sync.state());
         let expunges = sync.requests().expunges(&state);
         let mut fact = Transaction::external();
-        let mut failed = None;
+        let (mut gone, mut failed) = (Vec::new(), None);
         for (uid, guid) in expunges {
             let removed = Uid::new(uid).map_or(Ok(()), |uid| self.remove_files(&state, uid));
             match removed {
-                Ok(()) => fact.expunge(uid, guid),
+                Ok(()) => {
+                    fact.expunge(uid, guid);
+                    gone.extend(Uid::new(uid));
+                }
                 Err(error) => failed = Some(error),
             }
         }
         if !fact.is_empty() {
             sync.commit(&fact).map_err(|error| self.told(error))?;
+            if let Some(cached) = self.cached() {
+                cached.expunged(&state, gone);
+            }
         }
         match failed {
             // The request stays where it is.
@@ -143,12 +150,16 @@ impl Sdbox {
 
     /// The index, read at least once.
     pub(crate) fn index(&self) -> Result<Arc<Index>, Error> {
+        Ok(self.index_and_cache()?.index)
+    }
+
+    pub(crate) fn index_and_cache(&self) -> Result<Opened, Error> {
         let mut slot = self.index_slot();
-        if let Some(index) = &*slot {
-            return Ok(Arc::clone(index));
+        if let Some(opened) = &*slot {
+            return Ok(opened.clone());
         }
-        let index = Arc::new(self.open_index()?);
-        *slot = Some(Arc::clone(&index));
-        Ok(index)
+        let opened = self.opened(self.open_index()?);
+        *slot = Some(opened.clone());
+        Ok(opened)
     }
 }

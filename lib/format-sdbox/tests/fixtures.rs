@@ -115,6 +115,13 @@ fn message(view: &mut dyn Mailbox, seq: Seq, known: &[String], expected: &Value,
     let date = jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", told.trim()).unwrap();
     let date = date.to_timestamp().unwrap().as_second();
     assert_eq!(mail.internal_date().unwrap().seconds, date, "{what}");
+    // From the cache: files have a new ctime.
+    if let Some(told) = expected["savedate"].as_str() {
+        let date = jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", told.trim()).unwrap();
+        let date = date.to_timestamp().unwrap().as_second();
+        let saved = mail.save_date().unwrap().unwrap().seconds;
+        assert_eq!(saved, date, "{what}");
+    }
     let mut body = Vec::new();
     mail.body().unwrap().read_to_end(&mut body).unwrap();
     assert_eq!(
