@@ -3,7 +3,6 @@
 mod action;
 mod child;
 mod command;
-mod maintain;
 mod open;
 mod progress;
 mod query;

@@ -26,4 +26,5 @@ pub use location::{DirNames, EmptyLevels, Encoding, Format, Index, Layout, Locat
 pub use settings::{Auto, Fsync, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
 pub use shared::Shared;
 pub use store::Storage;
+pub use store::maintain::{Repairs, Run, Tier};
 pub use user::MailUser;

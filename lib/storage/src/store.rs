@@ -17,6 +17,7 @@ mod admin;
 mod create;
 mod delete;
 mod listing;
+pub mod maintain;
 mod rename;
 mod subscribe;
 

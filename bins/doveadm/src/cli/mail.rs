@@ -322,6 +322,9 @@ pub struct ForceResync {
     /// Check the index itself, too; it always is
     #[arg(short, long)]
     pub fsck: bool,
+    /// Change nothing; show what would be repaired
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Names; with * and % patterns
     #[arg(value_name = "MAILBOX", required = true)]
     pub masks: Vec<String>,

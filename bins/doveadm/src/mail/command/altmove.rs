@@ -1,11 +1,11 @@
 //! `altmove`: mails to the alternative storage and back, where the format has one.
 
 use mailbox::Access;
+use storage::Tier;
 
 use crate::cli::mail;
 use crate::failure::Failure;
 use crate::mail::action::Action;
-use crate::mail::maintain::{self, Tier};
 use crate::mail::query::Query;
 use crate::mail::session::{Session, Stop};
 
@@ -32,7 +32,7 @@ impl Action for Altmove {
             let Some(found) = session.find(&name, &self.query, Access::ReadWrite) else {
                 continue;
             };
-            let moved = maintain::altmove(&mut session.storage, &found, self.to);
+            let moved = session.storage.altmove(&name, &found.uids(), self.to);
             if let Err(error) = moved {
                 session.fail(&format!("Moving mails of mailbox {name} failed"), &error);
             }

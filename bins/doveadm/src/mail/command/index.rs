@@ -1,10 +1,9 @@
 //! `index`: mailboxes are brought up to date, and what clients are going to ask for is cached.
 
-use mailbox::{Error, MailStore, MailboxName};
+use mailbox::{Access, Error, MailStore, MailboxName};
 
 use crate::cli::mail;
 use crate::mail::action::Action;
-use crate::mail::maintain;
 use crate::mail::session::{Session, Stop};
 
 pub struct Index {
@@ -28,7 +27,7 @@ impl Index {
         {
             return Ok(());
         }
-        maintain::index(&mut session.storage, name)
+        session.storage.open(name, Access::ReadOnly).map(|_| ())
     }
 }
 
