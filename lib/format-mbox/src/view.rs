@@ -196,6 +196,10 @@ impl Mailbox for View {
         Some(FlagState { flags, keywords })
     }
 
+    fn modseq(&self, seq: Seq) -> Option<ModSeq> {
+        ModSeq::new(self.shown.modseq(seq)?)
+    }
+
     fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
         let now = self.mbox.synced()?;
         let is_held = !Arc::ptr_eq(&self.disk, &self.shown);

@@ -123,7 +123,13 @@ fn check_mailbox(mbox: &std::sync::Arc<format_mbox::Mbox>, name: &str, told: &Va
             "{name} {}",
             ours.uid
         );
-        assert!(view.flags(Seq::new(seq).unwrap()).is_some());
+        let modseq = view.modseq(Seq::new(seq).unwrap()).unwrap();
+        assert_eq!(
+            modseq.get(),
+            number(theirs, "modseq"),
+            "{name} {}",
+            ours.uid
+        );
         let date = theirs["internaldate"].as_str().unwrap();
         assert_eq!(ours.date, seconds(date), "{name} {}: {date}", ours.uid);
     }
