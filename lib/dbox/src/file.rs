@@ -182,6 +182,16 @@ impl DboxFile {
     /// # Errors
     /// The file cannot be read.
     pub fn try_message(&mut self, offset: u64) -> Result<Result<Message, Damage>, Error> {
+        match self.look(offset)? {
+            Err(damage) if damage.is_torn => {
+                self.window.forget();
+                self.look(offset)
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn look(&mut self, offset: u64) -> Result<Result<Message, Damage>, Error> {
         let header_size = self.header.message_header();
         let bytes = self.window.get(offset, header_size)?;
         let bytes = bytes.get(..header_size).unwrap_or(bytes);

@@ -14,6 +14,8 @@ pub(crate) struct Window {
     file: FsFile,
     start: u64,
     piece: Vec<u8>,
+    /// The piece ended with the file.
+    is_last: bool,
 }
 
 impl Window {
@@ -22,6 +24,7 @@ impl Window {
             file,
             start: 0,
             piece: Vec::new(),
+            is_last: false,
         }
     }
 
@@ -35,7 +38,9 @@ impl Window {
 
     /// The bytes from `at` on: `len` of them, or more, or what there is up to the end of the file.
     pub(crate) fn get(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
-        if self.held(at).len() < len {
+        let held = self.held(at).len();
+        // Behind the last piece others may have written since.
+        if held < len && !(self.is_last && held > 0) {
             self.fill(at, len)?;
         }
         Ok(self.held(at))
@@ -49,17 +54,26 @@ impl Window {
             .unwrap_or_default()
     }
 
+    /// Nothing has been read: a read that a signal cut short looks like the end of the file.
+    pub(crate) fn forget(&mut self) {
+        self.piece.clear();
+        self.is_last = false;
+    }
+
     fn fill(&mut self, at: u64, len: usize) -> Result<(), Error> {
         self.start = at;
         self.piece.clear();
         self.piece.resize(len.max(PIECE), 0);
+        self.is_last = false;
         let mut filled = 0;
         while let Some(rest) = self.piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let asked = rest.len();
             let read = self.file.read_at(rest, at.saturating_add(filled as u64));
             let read = read.inspect_err(|_| self.piece.clear())?;
             filled += read;
-            // Whoever wants more than this piece asks for more.
-            if read == 0 || filled >= len {
+            // A regular file gives less than was asked for only at its end.
+            self.is_last = read < asked;
+            if self.is_last || filled >= len {
                 break;
             }
         }

@@ -143,7 +143,6 @@ impl Sdbox {
         let state = sync.state();
         let mut transaction = Transaction::external();
         let mut next = state.header().next_uid();
-        self.clear_the_way(next)?;
         for (job, messages) in jobs.iter_mut().enumerate() {
             for (message, pending) in messages.iter_mut().enumerate() {
                 let uid = Uid::new(next)

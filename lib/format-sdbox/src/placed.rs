@@ -90,7 +90,10 @@ impl Sdbox {
     /// Gives a message the name of its UID, the log being locked.
     pub(crate) fn place(&self, pending: &mut Pending, uid: Uid) -> Result<Outcome, Error> {
         let to = self.context.place.mail.join(name::of_mail(uid));
-        self.move_away(&to)?;
+        if self.move_away(&to)? {
+            // It was not the only one.
+            self.clear_the_way(uid.get().saturating_add(1))?;
+        }
         match &mut pending.source {
             Source::Temp(temp) => {
                 temp.place(&to)?;
@@ -114,7 +117,7 @@ impl Sdbox {
     }
 
     /// What a killed writer left under the names of the next messages: nobody was told of them.
-    pub(crate) fn clear_the_way(&self, from: u32) -> Result<(), Error> {
+    fn clear_the_way(&self, from: u32) -> Result<(), Error> {
         for uid in (from..u32::MAX).filter_map(Uid::new) {
             let path = self.context.place.mail.join(name::of_mail(uid));
             if !self.move_away(&path)? {
