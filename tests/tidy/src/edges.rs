@@ -46,6 +46,7 @@ const MAIL: [(&str, &[&str]); 11] = [
             "format-mbox",
             "format-sdbox",
             "format-mdbox",
+            "dbox",
             "index",
         ],
     ),
