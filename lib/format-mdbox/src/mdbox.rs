@@ -67,12 +67,6 @@ impl Mdbox {
         &self.storage
     }
 
-    /// The messages of all mailboxes beside this one.
-    #[must_use]
-    pub fn storage(&self) -> &Arc<Storage> {
-        &self.storage
-    }
-
     pub(crate) fn name(&self) -> &MailboxName {
         &self.context.name
     }
