@@ -96,6 +96,7 @@ impl State {
                 deleted_low = deleted_low.min(uid);
             }
         }
+        let recent = self.header.first_recent_uid().clamp(1, next);
         let flags = self.header.get(field::FLAGS) & !HAVE_DIRTY;
         let dirty = if dirty == 0 { 0 } else { HAVE_DIRTY };
         for (at, value) in [
@@ -105,6 +106,7 @@ impl State {
             (field::DELETED, deleted),
             (field::FIRST_UNSEEN_LOW, unseen_low),
             (field::FIRST_DELETED_LOW, deleted_low),
+            (field::FIRST_RECENT, recent),
         ] {
             self.header.set(at, value);
         }

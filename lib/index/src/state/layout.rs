@@ -92,7 +92,8 @@ impl State {
         };
         // An extension of another generation keeps its sizes until it is reset.
         let header_size = usize::try_from(intro.header_size).unwrap_or(0);
-        let shrink = intro.flags & NO_SHRINK == 0 && intro.reset_id == extension.reset_id;
+        let may = extension.name != super::keywords::NAME && intro.reset_id == extension.reset_id;
+        let shrink = intro.flags & NO_SHRINK == 0 && may;
         let grows = header_size > extension.header.len();
         if grows || (shrink && header_size < extension.header.len()) {
             Arc::make_mut(extension).header.resize(header_size, 0);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::layout::MOST_RECORDS;
-use super::{Deletion, State, field, keywords, modseq};
+use super::{Deletion, Extension, State, field, keywords, modseq};
 use crate::Corruption;
 use crate::bytes::put;
 use crate::log::record::{
     Append, Body, ExtIntro, FlagUpdate, Origin, Patch, RawRecord, Toggle, UidRange, ext_records,
     kind,
 };
+use crate::log::{LogHeader, Walk};
 
 /// Records are about the extension of the last intro.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +40,14 @@ impl Replay {
             log_minor,
             intro: Intro::None,
             increments: true,
+        }
+    }
+
+    /// Goes on with a log of this minor version.
+    pub(crate) fn next_log(&self, log_minor: u8) -> Self {
+        Self {
+            increments: self.increments,
+            ..Self::new(log_minor)
         }
     }
 
@@ -190,6 +199,26 @@ fn each<T>(entries: &[T], mut apply: impl FnMut(&T) -> Applied) -> Applied {
 }
 
 impl State {
+    /// Applies a whole log to this state, header and all: what is complete of it. Tells what broke a rule
+    /// and was passed over.
+    ///
+    /// # Errors
+    /// The log's header is wrong: nothing was applied.
+    pub fn replay(&mut self, log: &[u8]) -> Result<Vec<Corruption>, Corruption> {
+        let header = LogHeader::decode(log)?;
+        let start = usize::from(header.header_size);
+        let mut replay = Replay::new(header.minor_version);
+        let mut wrong = Vec::new();
+        self.raise_highest(header.initial_modseq);
+        let mut walk = Walk::new(log.get(start..).unwrap_or_default(), start as u64);
+        for record in &mut walk {
+            wrong.extend(replay.apply(self, &record).err());
+        }
+        self.place.file_seq = header.file_seq;
+        self.place.head = walk.offset();
+        Ok(wrong)
+    }
+
     fn append(&mut self, append: &Append) -> Applied {
         let after = append.uid.checked_add(1).ok_or("no UID is left")?;
         if append.uid < self.header.next_uid() {
@@ -304,6 +333,7 @@ impl State {
 
     fn patch_extension(&mut self, id: usize, patches: &[Patch]) -> Applied {
         let extension = self.extensions.get_mut(id).ok_or("no such extension")?;
+        let before = Arc::clone(extension);
         let extension = Arc::make_mut(extension);
         let done = each(patches, |patch| {
             let at = usize::try_from(patch.offset).unwrap_or(usize::MAX);
@@ -312,12 +342,24 @@ impl State {
                 false => Err("extension header update past the header"),
             }
         });
-        match extension.name.as_str() {
+        match before.name.as_str() {
             modseq::NAME => self.start_modseqs(),
-            keywords::NAME => self.read_keywords()?,
+            keywords::NAME => {
+                if let Err(wrong) = self.read_keywords() {
+                    // Names must not be lost for bits that nobody can name.
+                    self.restore(id, before);
+                    return Err(wrong);
+                }
+            }
             _ => {}
         }
         done
+    }
+
+    fn restore(&mut self, id: usize, extension: Arc<Extension>) {
+        if let Some(place) = self.extensions.get_mut(id) {
+            *place = extension;
+        }
     }
 
     fn set_ext_record(&mut self, id: usize, uid: u32, data: &[u8]) {
@@ -370,7 +412,8 @@ impl State {
         };
         let extension = Arc::make_mut(extension);
         extension.reset_id = reset_id;
-        if preserve != 0 {
+        // Names of keywords are never taken back.
+        if preserve != 0 || extension.name == keywords::NAME {
             return;
         }
         extension.header.fill(0);

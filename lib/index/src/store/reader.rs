@@ -57,7 +57,7 @@ impl Reader {
     pub(super) fn enter(&mut self) {
         let header = &self.log.header;
         let start = self.log.start();
-        self.replay = Replay::new(header.minor_version);
+        self.replay = self.replay.next_log(header.minor_version);
         self.requests = Requests::default();
         let state = Arc::make_mut(&mut self.state);
         state.raise_highest(header.initial_modseq);
