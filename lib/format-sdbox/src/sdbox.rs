@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compress::Encoding;
@@ -43,6 +44,8 @@ pub struct Sdbox {
     pub(crate) places: Places,
     pub(crate) queue: Queue,
     cache_settings: cache::Settings,
+    /// This process has looked for what killed writers left.
+    pub(crate) is_clean: AtomicBool,
     /// Open since it was first needed; none again when the mailbox turned out to be gone.
     index: Mutex<Option<Opened>>,
 }
@@ -58,6 +61,7 @@ impl Sdbox {
             options,
             queue: Queue::default(),
             cache_settings: cache::Settings::default(),
+            is_clean: AtomicBool::new(false),
             index: Mutex::default(),
         }
     }
@@ -114,8 +118,12 @@ impl Sdbox {
 }
 
 impl Backend for Sdbox {
-    fn sync(&self, _access: Access) -> Result<Arc<State>, Error> {
-        self.synced()
+    fn sync(&self, access: Access) -> Result<Arc<State>, Error> {
+        let state = self.synced()?;
+        if access == Access::ReadWrite {
+            self.clean_once(&state);
+        }
+        Ok(state)
     }
 
     fn claim_recent(&self, next: u32) -> Result<u32, Error> {

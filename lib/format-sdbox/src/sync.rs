@@ -1,11 +1,12 @@
 //! Bringing files in line with the log, and the log with them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dbox::view::{Backend, Removal};
 use dbox::{Place, change};
 use index::log::record::FlagUpdate;
-use index::state::{ExtSpec, State};
+use index::state::{ExtSpec, State, field};
 use index::{Index, IndexSync, Request, Transaction};
 use mailbox::{Error, Uid, UidSet};
 
@@ -126,6 +127,31 @@ impl Sdbox {
             }
             Ok(first)
         })
+    }
+
+    /// Removes what killed writers left, once a week and process. FORMATS.md §6.8. A failure hinders
+    /// nothing.
+    pub(crate) fn clean_once(&self, state: &State) {
+        const WEEK: u32 = 7 * 24 * 60 * 60;
+        let now = dbox::temp::now();
+        let last = state.header().get(field::LAST_TEMP_SCAN);
+        if self.is_clean.swap(true, Ordering::Relaxed) || now.saturating_sub(last) < WEEK {
+            return;
+        }
+        for (_, dir) in self.places.dirs() {
+            match dbox::temp::clean(&self.context.fs, dir) {
+                Err(error) if !error.is_not_found() => return tracing::debug!("{error}"),
+                _ => {}
+            }
+        }
+        let done = self.locked(|sync| {
+            let mut transaction = Transaction::external();
+            transaction.set_header(field::LAST_TEMP_SCAN, now);
+            sync.commit(&transaction).map(drop)
+        });
+        if let Err(error) = done {
+            tracing::debug!("{error}");
+        }
     }
 
     pub(crate) fn stamp_rename(&self) -> Result<(), Error> {

@@ -16,6 +16,7 @@ fn each_step_costs_what_it_must() {
     let rig = Rig::new();
     let sdbox = rig.sdbox();
     let text = "Subject: x\r\n\r\nbody\r\n";
+    drop(view(&sdbox, Access::ReadWrite));
     for _ in 0..3 {
         save(&sdbox, text, Flags::SEEN, &["k"]).unwrap();
     }

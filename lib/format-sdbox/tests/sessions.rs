@@ -351,3 +351,25 @@ fn whoever_waits_is_woken() {
     view(&two, Access::ReadWrite).remove(&all()).unwrap();
     assert!(is_woken(waiting.as_ref(), 60));
 }
+
+#[test]
+fn what_killed_writers_left_goes_after_a_while() {
+    let rig = Rig::new();
+    let old = rig.path().join(".temp.1.P1Q1M1.host");
+    let new = rig.path().join(".temp.2.P1Q1M1.host");
+    for path in [&old, &new] {
+        std::fs::write(path, "x").unwrap();
+    }
+    // ctime cannot be set: only a file system that came from elsewhere has old ones.
+    let times = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    std::fs::File::open(&old).unwrap().set_times(times).unwrap();
+    view(&rig.sdbox(), Access::ReadWrite);
+    assert_eq!(rig.files().len(), 2, "a link in the making");
+    let scanned = |rig: &Rig| {
+        let options = index::Options::mailbox(&mailbox::Settings::default());
+        let index = index::Index::open(&sys::fs::Fs::real(), &rig.path(), options).unwrap();
+        let state = index.state().unwrap();
+        state.header().get(index::state::field::LAST_TEMP_SCAN)
+    };
+    assert!(scanned(&rig) > 1_700_000_000);
+}
