@@ -43,9 +43,23 @@ pub(super) enum Aged {
     Drop,
 }
 
-impl Registered {
+impl Registry {
     /// `drop_after` is the setting, in seconds.
-    pub fn aged(&self, facts: &Facts, drop_after: u32) -> Aged {
+    pub fn aged(&self, id: FieldId, facts: &Facts, drop_after: u32) -> Aged {
+        let Some(field) = self.get(id) else {
+            return Aged::Keep;
+        };
+        match field.aged(facts, drop_after) {
+            Aged::Drop if id != FieldId::ONLY_COPY => Aged::Drop,
+            Aged::Keep => Aged::Keep,
+            _ if field.policy.decision == Decision::Temp => Aged::Keep,
+            _ => Aged::ToTemp,
+        }
+    }
+}
+
+impl Registered {
+    fn aged(&self, facts: &Facts, drop_after: u32) -> Aged {
         let before = |age: u32| self.last_used < facts.day_stamp.saturating_sub(age);
         if self.policy.forced || self.policy.decision == Decision::No || facts.day_stamp == 0 {
             Aged::Keep

@@ -99,6 +99,12 @@ pub struct FieldId(pub(super) u32);
 /// The size of fields without a fixed one, on disk.
 pub(super) const NO_SIZE: u32 = u32::MAX;
 
+impl FieldId {
+    /// When a message was saved stands nowhere else in most formats (FORMATS.md §7.16): only a
+    /// setting, or Dovecot, drops it.
+    pub(super) const ONLY_COPY: Self = Self::DATE_SAVE;
+}
+
 macro_rules! known_fields {
     ($($id:ident $name:literal $kind:ident $size:expr, $doc:literal;)*) => {
         /// Every cache knows these, under these ids.

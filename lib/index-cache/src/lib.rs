@@ -172,6 +172,13 @@ impl Cache {
             .collect()
     }
 
+    /// Fields with their names, as [`Source::values`] wants them.
+    #[must_use]
+    pub fn named(&self, ids: &[FieldId]) -> Vec<(FieldId, String)> {
+        let name = |id: &FieldId| Some((*id, self.policy(*id)?.0));
+        ids.iter().filter_map(name).collect()
+    }
+
     /// Somebody asked for a field of a message. To be said for every look-up, also in vain: it is
     /// what decisions are made of.
     pub fn asked(&self, id: FieldId, uid: Uid, facts: &Facts) {

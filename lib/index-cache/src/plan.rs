@@ -43,19 +43,19 @@ pub(super) struct Kept {
 }
 
 impl Plan {
-    pub fn new(registry: &Registry, has_file: HasFile, aged: impl Fn(&Registered) -> Aged) -> Self {
+    pub fn new(registry: &Registry, has_file: HasFile, aged: impl Fn(FieldId) -> Aged) -> Self {
         let mut plan = Self {
             entries: Vec::new(),
             places: HashMap::new(),
             changes: Vec::new(),
         };
         for (number, field) in registry.fields().iter().enumerate() {
-            let policy = match aged(field) {
+            let id = FieldId(u32::try_from(number).unwrap_or(u32::MAX));
+            let policy = match aged(id) {
                 Aged::Keep => field.policy,
                 Aged::ToTemp => Policy::free(Decision::Temp),
                 Aged::Drop => Policy::NO,
             };
-            let id = FieldId(u32::try_from(number).unwrap_or(u32::MAX));
             // A first file has all fields, as Dovecot makes it.
             if has_file == HasFile::Yes && !field.used {
                 continue;
@@ -115,7 +115,7 @@ impl Plan {
         let kept = self.places.get(&id).copied()?;
         let wanted = match kept.decision {
             Decision::No => false,
-            Decision::Temp => age == Age::New,
+            Decision::Temp => age == Age::New || id == FieldId::ONLY_COPY,
             Decision::Yes => true,
         };
         wanted.then_some(kept)

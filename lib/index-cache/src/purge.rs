@@ -10,7 +10,7 @@ use super::copy::Copying;
 use super::decision::{Aged, Facts};
 use super::header::Header;
 use super::plan::{HasFile, Plan};
-use super::registry::Registered;
+use super::record::Shape;
 use super::{Cache, Current, State};
 
 /// What the index transaction has to record before anything else about the cache: an EXT_RESET of
@@ -51,11 +51,15 @@ impl Cache {
         if current.tables > self.settings.purge_header_continue_count + 1 {
             return Some("too many field headers");
         }
-        let old = |field: &Registered| {
-            let aged = field.aged(facts, self.settings.unaccessed_field_drop);
-            field.place.is_some() && field.last_used != 0 && aged != Aged::Keep
+        let drop_after = self.settings.unaccessed_field_drop;
+        let old = |shape: &Shape| {
+            let was_used = state
+                .registry
+                .get(shape.id)
+                .is_some_and(|f| f.last_used != 0);
+            was_used && state.registry.aged(shape.id, facts, drop_after) != Aged::Keep
         };
-        if state.registry.fields().iter().any(old) {
+        if state.registry.shapes().iter().any(old) {
             return Some("fields that nobody uses any more");
         }
         self.wasted(current, facts)
@@ -163,8 +167,9 @@ impl Cache {
             Some(_) => HasFile::Yes,
             None => HasFile::No,
         };
-        let plan = Plan::new(&state.registry, has_file, |field| {
-            field.aged(&index.facts, self.settings.unaccessed_field_drop)
+        let drop_after = self.settings.unaccessed_field_drop;
+        let plan = Plan::new(&state.registry, has_file, |id| {
+            state.registry.aged(id, &index.facts, drop_after)
         });
         let old_seq = old.as_ref().map_or(0, |old| old.header.file_seq);
         let file_seq = next_seq(index, old_seq);

@@ -5,7 +5,7 @@ use sys::fs::{FsFile, FsResult};
 use super::generation::read;
 
 const FIRST: usize = 4 * 1024;
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// Bytes of a file that were read.
 #[derive(Debug)]

@@ -186,6 +186,28 @@ fn time_drops_fields() {
 }
 
 #[test]
+fn when_a_message_was_saved_is_kept() {
+    let mut mailbox = Mailbox::new(Settings::default());
+    let saved: &[u8] = b"abcd";
+    mailbox
+        .store(1, &[(FieldId::DATE_SAVE, saved), (GUID, b"abc")])
+        .unwrap();
+    mailbox.facts = Facts {
+        now: NOW + 100 * DAY,
+        day_stamp: NOW + 100 * DAY,
+        week_uid: 2,
+        messages: 10,
+    };
+    assert!(mailbox.cache.wants_purge(&mailbox.facts).is_some());
+    mailbox.purge().unwrap();
+    assert_eq!(mailbox.cache.wants_purge(&mailbox.facts), None);
+    assert_eq!(mailbox.get(1, GUID), None);
+    assert_eq!(mailbox.get(1, FieldId::DATE_SAVE).unwrap(), saved);
+    mailbox.purge().unwrap();
+    assert_eq!(mailbox.get(1, FieldId::DATE_SAVE).unwrap(), saved);
+}
+
+#[test]
 fn waste_wants_a_purge() {
     let settings = Settings {
         purge_min_size: 0,
