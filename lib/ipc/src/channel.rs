@@ -54,7 +54,15 @@ impl Channel {
     /// [`Error::Closed`] when the peer is gone; a record that is not a `T` is
     /// [`Error::Malformed`].
     pub fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), Error> {
-        receive(self.socket.as_fd()).map_err(Error::syscall("recvmsg"))?
+        let socket = self.socket.as_fd();
+        let failed = Error::syscall("recvmsg");
+        // Whoever waits, waits without a buffer: a worker's processes are many.
+        let received = seqpacket::next_len(socket).and_then(|len| {
+            let mut buffer = Zeroizing::new(vec![0; len.min(MAX_RECORD)]);
+            let received = seqpacket::recv(socket, &mut buffer)?;
+            Ok(decode(&buffer, received))
+        });
+        received.map_err(failed)?
     }
 }
 

@@ -12,9 +12,8 @@ use std::io::Write as _;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use self::native::Journal;
 
@@ -76,19 +75,41 @@ pub mod id {
 pub fn open(service: &'static str) {
     // A second call in one process (tests) keeps the first subscriber: nothing to report.
     let _ = match Journal::connect(service) {
-        Ok(journal) => {
-            let registry = tracing_subscriber::registry()
-                .with(LevelFilter::INFO)
-                .with(journal);
-            tracing::subscriber::set_global_default(registry)
-        }
-        Err(_) => {
-            let registry = tracing_subscriber::registry()
-                .with(LevelFilter::INFO)
-                .with(Stderr);
-            tracing::subscriber::set_global_default(registry)
-        }
+        Ok(journal) => tracing::subscriber::set_global_default(Records(journal)),
+        Err(_) => tracing::subscriber::set_global_default(Records(Stderr)),
     };
+}
+
+/// Where records go.
+trait Sink: Send + Sync + 'static {
+    fn write(&self, event: &Event<'_>);
+}
+
+/// Events of INFO and above are records. There are no spans: fields name the session.
+struct Records<S>(S);
+
+impl<S: Sink> Subscriber for Records<S> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::INFO
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::INFO)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.0.write(event);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        // Never enabled.
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 /// Shows text from outside with its control characters escaped, so that one event is one line.
@@ -122,8 +143,8 @@ fn priority(level: Level) -> u8 {
 /// Lines on stderr, for where there is no journal.
 struct Stderr;
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stderr {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl Sink for Stderr {
+    fn write(&self, event: &Event<'_>) {
         let mut text = Text(String::new());
         event.record(&mut text);
         let priority = priority(*event.metadata().level());

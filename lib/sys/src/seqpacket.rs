@@ -57,6 +57,21 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io:
     Ok(())
 }
 
+/// Length of the record that [`recv`] gives next, bytes; waits for it as that does. 0: none comes any more, or it
+/// is empty.
+///
+/// # Errors
+/// What recv(2) says.
+pub fn next_len(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    loop {
+        let mut nothing: [u8; 0] = [];
+        match rustix::net::recv(socket, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC) {
+            Err(rustix::io::Errno::INTR) => {}
+            done => return Ok(done?.1),
+        }
+    }
+}
+
 /// Receives one record into `buffer`.
 ///
 /// # Errors
@@ -178,6 +193,7 @@ mod tests {
         let (a, b) = pair().unwrap();
         let (passed, _other) = stream_pair().unwrap();
         send(a.as_fd(), b"hello", &[passed.as_fd()]).unwrap();
+        assert_eq!(next_len(b.as_fd()).unwrap(), 5);
         let mut buffer = [0; 16];
         let received = recv(b.as_fd(), &mut buffer).unwrap();
         assert_eq!(&buffer[..received.len], b"hello");
@@ -197,6 +213,7 @@ mod tests {
     fn a_closed_peer_reads_as_nothing() {
         let (a, b) = pair().unwrap();
         drop(a);
+        assert_eq!(next_len(b.as_fd()).unwrap(), 0);
         let received = recv(b.as_fd(), &mut [0; 2]).unwrap();
         assert_eq!(received.len, 0);
     }

@@ -11,6 +11,9 @@ use crate::client::{Session, tls};
 use crate::measure::{cpu_ms, pss};
 use crate::servers::{Kind, USERS, user};
 
+/// So long nobody says anything before memory is measured.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// What is measured, and for how long.
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -170,6 +173,8 @@ fn idle(
         session.command("SELECT INBOX")?;
         open.push(session);
     }
+    // Idle is who has been silent for a while.
+    std::thread::sleep(SILENCE);
     let with = pss(machine, kind.program());
     let count = open.len();
     drop(open);

@@ -28,6 +28,8 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const OUTPUT: usize = 16 << 10;
 /// How much is read at once while commands are awaited.
 const INPUT: usize = 4 << 10;
+/// A client that is silent for so long may stay so: free memory goes back to the system.
+const QUIET: Duration = Duration::from_secs(1);
 /// How much is read at once of a message.
 const UPLOAD: usize = 64 << 10;
 
@@ -185,7 +187,12 @@ impl<'a> Client<'a> {
         if let Some(other) = &other {
             waits.push(PollFd::new(other, PollFlags::IN));
         }
-        let ready = poll_until(&mut waits, Instant::now() + timeout)?;
+        let until = Instant::now() + timeout;
+        let mut ready = poll_until(&mut waits, until.min(Instant::now() + QUIET))?;
+        if !ready && timeout > QUIET {
+            sys::process::trim_heap();
+            ready = poll_until(&mut waits, until)?;
+        }
         let is_ready = |index: usize| waits.get(index).is_some_and(|fd| !fd.revents().is_empty());
         let (input, other) = (is_ready(0), is_ready(2));
         if let Some(reason) = self.stop.reason() {

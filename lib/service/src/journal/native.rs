@@ -8,12 +8,10 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::LookupSpan;
 
-use super::priority;
+use super::{Sink, priority};
 
 /// Where journald listens. Named at each record: a journald that was restarted has another socket there.
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -74,8 +72,8 @@ impl Journal {
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journal {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl Sink for Journal {
+    fn write(&self, event: &Event<'_>) {
         self.own_up();
         let mut record = self.record(priority(*event.metadata().level()));
         event.record(&mut record);
