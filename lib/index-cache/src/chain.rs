@@ -27,6 +27,15 @@ impl CachedMail {
         self.values(id).next()
     }
 
+    /// Would this value tell anything new?
+    #[must_use]
+    pub fn has(&self, id: FieldId, value: &[u8]) -> bool {
+        match (id, self.bits(), super::value::decode_u32(value)) {
+            (FieldId::FLAGS, Some(bits), Some(more)) => bits.contains(MailBits(more)),
+            _ => self.get(id).is_some(),
+        }
+    }
+
     /// All bits of `flags`.
     #[must_use]
     pub fn bits(&self) -> Option<MailBits> {

@@ -40,6 +40,7 @@ mod registry;
 mod settings;
 pub mod size;
 mod table;
+mod told;
 mod value;
 mod window;
 
@@ -67,6 +68,7 @@ pub use purge::{Purged, Stored};
 pub use reader::Reader;
 pub use settings::Settings;
 pub use table::{Table, TableEntry, TableHead};
+pub use told::ENVELOPE_FIELDS;
 pub use value::{MailBits, SentDate, decode_u32, decode_u64};
 
 /// When appended bytes are made durable. `mail_fsync`.

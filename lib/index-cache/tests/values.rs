@@ -4,19 +4,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use index::{CacheView, Cached, Index, Options};
-use index_cache::{CachedMail, FieldId, NulWatch, Settings, Source, Sync};
+use index::{CacheView, Cached, Index, Options, State};
+use index_cache::{CachedMail, FieldId, NulWatch, Nuls, Settings, Source, Sync};
 use mailbox::Seq;
 use sys::fs::Fs;
 use testkit::{Dovecot, Imap};
 
 const OWNER: u32 = 5999;
 
-const SETTINGS: &str = "
-mail_never_cache_fields =
+const USERS: &str = "
 passdb {
   driver = static
   args = nopassword=y
@@ -92,28 +91,140 @@ fn fill(imap: &mut Imap) {
     imap.ok("LOGOUT");
 }
 
+/// The messages in a store of Dovecot's.
+struct Store {
+    share: tempfile::TempDir,
+    dovecot: Dovecot,
+    messages: Vec<Vec<u8>>,
+}
+
+impl Store {
+    fn new(settings: &str) -> Self {
+        let share = tempfile::tempdir().unwrap();
+        chown(share.path(), Some(OWNER), Some(OWNER)).unwrap();
+        let messages = messages();
+        deliver(&share.path().join("ann"), &messages);
+        let dovecot = Dovecot::boot_sharing(&format!("{USERS}{settings}"), share.path());
+        let pam = b"auth requisite pam_deny.so nodelay\n";
+        dovecot.write_file("/etc/pam.d/dovecot", pam);
+        Self {
+            share,
+            dovecot,
+            messages,
+        }
+    }
+
+    fn login(&self) -> Imap {
+        let mut imap = Imap::connect(self.dovecot.connect(143));
+        imap.ok("LOGIN ann any");
+        imap
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.share.path().join("ann/Maildir")
+    }
+
+    fn view(&self) -> CacheView {
+        let options = Options::mailbox(&mailbox::Settings::default());
+        let index = Index::open(&Fs::real(), &self.directory(), options).unwrap();
+        let cached = Cached::new(&Arc::new(index), Settings::default(), Sync::Never);
+        let state = cached_state(&self.directory());
+        CacheView::new(&cached, &state)
+    }
+}
+
+fn cached_state(directory: &Path) -> Arc<State> {
+    let options = Options::mailbox(&mailbox::Settings::default());
+    Index::look(&Fs::real(), directory, options).unwrap()
+}
+
+/// What a client sees; every message's answer is one string.
+fn answers(imap: &mut Imap) -> Vec<String> {
+    imap.ok("SELECT INBOX");
+    let items = "(RFC822.SIZE ENVELOPE BODYSTRUCTURE)";
+    let reply = imap.ok(&format!("FETCH 1:* {items}"));
+    let fetched = reply
+        .untagged
+        .iter()
+        .filter(|line| line.text.contains(" FETCH ("));
+    let answers = fetched.map(|line| format!("{} {:?}", line.text, line.literals));
+    answers.collect()
+}
+
+/// Dovecot's own settings: ENVELOPE comes out of cached header fields.
+#[test]
+fn dovecot_serves_from_what_we_have_written() {
+    let store = Store::new("");
+    let before = answers(&mut store.login());
+    assert_eq!(before.len(), store.messages.len());
+    let path = store.directory().join("dovecot.index.cache");
+    fs::remove_file(&path).unwrap();
+    let mut view = store.view();
+    let asked = [
+        FieldId::SIZE_VIRTUAL,
+        FieldId::IMAP_ENVELOPE,
+        FieldId::IMAP_BODYSTRUCTURE,
+    ];
+    let mut skipped = 0;
+    for (number, bytes) in (1..).zip(&store.messages) {
+        let seq = Seq::new(number).unwrap();
+        view.learn_from(seq, &source(bytes, &parsed(bytes)), &asked);
+        skipped += u32::from(bytes.contains(&0));
+    }
+    view.close();
+    chown(&path, Some(OWNER), Some(OWNER)).unwrap();
+    // Nothing is left to be read but the cache.
+    for entry in fs::read_dir(store.directory().join("cur")).unwrap() {
+        let path = entry.unwrap().path();
+        if !fs::read(&path).unwrap().contains(&0) {
+            fs::write(path, b"").unwrap();
+        }
+    }
+    let after = answers(&mut store.login());
+    assert_eq!(after.len(), before.len());
+    for (after, before) in after.iter().zip(&before) {
+        assert_eq!(after, before);
+    }
+    assert!(skipped < 10);
+    assert_eq!(store.dovecot.complaints(), Vec::<String>::new());
+    // And so do we.
+    let mut view = store.view();
+    for (number, bytes) in (1..).zip(&store.messages) {
+        let seq = Seq::new(number).unwrap();
+        let message = parsed(bytes).0;
+        let (mut envelope, mut structure) = (Vec::new(), Vec::new());
+        message.write_envelope(&mut envelope).unwrap();
+        message.write_body_structure(&mut structure).unwrap();
+        if !bytes.contains(&0) {
+            assert_eq!(view.envelope(seq).unwrap(), envelope, "{number}");
+            assert_eq!(view.body_structure(seq).unwrap(), structure, "{number}");
+        }
+    }
+}
+
+fn parsed(bytes: &[u8]) -> (message::Message, Nuls) {
+    let mut watch = NulWatch::new(bytes);
+    let message = message::parse(&mut watch).unwrap();
+    (message, watch.nuls())
+}
+
+fn source<'a>(bytes: &'a [u8], (message, nuls): &'a (message::Message, Nuls)) -> Source<'a> {
+    let header_size = usize::try_from(message.root().header.size.physical).unwrap();
+    Source {
+        message,
+        header: &bytes[..header_size],
+        nuls: *nuls,
+    }
+}
+
 #[test]
 fn as_dovecot_has_cached_it() {
-    let share = tempfile::tempdir().unwrap();
-    chown(share.path(), Some(OWNER), Some(OWNER)).unwrap();
-    let messages = messages();
-    deliver(&share.path().join("ann"), &messages);
-    let dovecot = Dovecot::boot_sharing(SETTINGS, share.path());
-    dovecot.write_file(
-        "/etc/pam.d/dovecot",
-        b"auth requisite pam_deny.so nodelay\n",
-    );
-    let mut imap = Imap::connect(dovecot.connect(143));
-    imap.ok("LOGIN ann any");
-    fill(&mut imap);
-
-    let directory = share.path().join("ann/Maildir");
-    let options = Options::mailbox(&mailbox::Settings::default());
-    let index = Arc::new(Index::open(&Fs::real(), &directory, options).unwrap());
-    let cached = Cached::new(&index, Settings::default(), Sync::Never);
-    let mut view = CacheView::new(&cached, &index.refresh().unwrap());
+    let store = Store::new("mail_never_cache_fields =\n");
+    fill(&mut store.login());
+    let messages = &store.messages;
+    let mut view = store.view();
     let mut seen = Seen::default();
-    for (number, bytes) in (1..).zip(&messages) {
+    for (number, bytes) in (1..).zip(messages) {
         let wanted = wanted(&view);
         let mail = view.mail(Seq::new(number).unwrap());
         seen.compare(number, bytes, mail, &wanted);
@@ -155,14 +266,8 @@ impl Seen {
         mail: &CachedMail,
         wanted: &[(FieldId, String)],
     ) {
-        let mut watch = NulWatch::new(bytes);
-        let message = message::parse(&mut watch).unwrap();
-        let header_size = usize::try_from(message.root().header.size.physical).unwrap();
-        let source = Source {
-            message: &message,
-            header: &bytes[..header_size],
-            nuls: watch.nuls(),
-        };
+        let parsed = parsed(bytes);
+        let source = source(bytes, &parsed);
         for (id, value) in source.values(wanted) {
             let name = &wanted.iter().find(|(known, _)| *known == id).unwrap().1;
             let Some(theirs) = mail.get(id) else {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use index_cache::{Cache, CachedMail, EXT_NAME, Facts, FieldId, Reader, decode_link};
+use index_cache::{
+    Cache, CachedMail, Decision, ENVELOPE_FIELDS, EXT_NAME, Facts, FieldId, Policy, Reader, Source,
+    decode_link,
+};
 use mailbox::{Seq, Uid};
 
 use super::{Cached, Learnt, facts, reset_id};
@@ -54,9 +57,7 @@ impl CacheView {
 
     /// A client asks for a field of a message. `None`: it is not cached.
     pub fn get(&mut self, seq: Seq, id: FieldId) -> Option<&[u8]> {
-        if let Some(uid) = self.state.uid(seq) {
-            self.cache.asked(id, uid, &self.facts);
-        }
+        self.ask(seq, id);
         self.mail(seq).get(id)
     }
 
@@ -90,7 +91,7 @@ impl CacheView {
         let Some(uid) = self.state.uid(seq) else {
             return;
         };
-        if self.mail(seq).get(id).is_some() || self.knows(uid, id) {
+        if self.mail(seq).has(id, &value) || self.knows(uid, id) {
             return;
         }
         if self.bytes + value.len() > BATCH_BYTES || self.learnt.len() >= BATCH_MESSAGES {
@@ -103,6 +104,73 @@ impl CacheView {
                 uid,
                 values: vec![(id, value)],
             }),
+        }
+    }
+
+    /// What follows `ENVELOPE `. A client asks.
+    pub fn envelope(&mut self, seq: Seq) -> Option<Vec<u8>> {
+        let asked = self.envelope_fields();
+        asked.iter().for_each(|id| self.ask(seq, *id));
+        let fields = self.envelope_headers();
+        self.mail(seq).envelope(&fields)
+    }
+
+    /// What follows `BODYSTRUCTURE `. A client asks.
+    pub fn body_structure(&mut self, seq: Seq) -> Option<Vec<u8>> {
+        self.ask(seq, FieldId::IMAP_BODYSTRUCTURE);
+        self.mail(seq).body_structure()
+    }
+
+    /// What follows `BODY `. A client asks.
+    pub fn body(&mut self, seq: Seq) -> Option<Vec<u8>> {
+        self.ask(seq, FieldId::IMAP_BODY);
+        self.mail(seq).body()
+    }
+
+    /// Header fields, by name without `hdr.`, in their order in the message; line ends LF, no empty
+    /// line. A client asks.
+    pub fn header_fields(&mut self, seq: Seq, names: &[&str]) -> Option<Vec<u8>> {
+        let field = |name: &&str| self.cache.field(&format!("hdr.{name}"));
+        let fields = names.iter().map(field).collect::<Option<Vec<_>>>()?;
+        fields.iter().for_each(|id| self.ask(seq, *id));
+        self.mail(seq).header_fields(&fields)
+    }
+
+    /// Learns fields of a message that had to be read: those that somebody asked for in vain, and
+    /// those that are [`CacheView::wanted`]. Instead of ENVELOPE, if that is never cached, its header
+    /// fields.
+    pub fn learn_from(&mut self, seq: Seq, source: &Source<'_>, ids: &[FieldId]) {
+        let mut ids = ids.to_vec();
+        if ids.contains(&FieldId::IMAP_ENVELOPE) {
+            ids.retain(|id| *id != FieldId::IMAP_ENVELOPE);
+            ids.extend(self.envelope_fields());
+        }
+        for (id, value) in source.values(&self.cache.named(&ids)) {
+            self.learn(seq, id, value);
+        }
+    }
+
+    /// Where ENVELOPE is cached.
+    fn envelope_fields(&self) -> Vec<FieldId> {
+        let never = Policy {
+            decision: Decision::No,
+            forced: true,
+        };
+        let policy = self.cache.policy(FieldId::IMAP_ENVELOPE);
+        if policy.is_none_or(|(_, policy)| policy != never) {
+            return vec![FieldId::IMAP_ENVELOPE];
+        }
+        self.envelope_headers()
+    }
+
+    fn envelope_headers(&self) -> Vec<FieldId> {
+        let fields = ENVELOPE_FIELDS.iter();
+        fields.filter_map(|name| self.cache.field(name)).collect()
+    }
+
+    fn ask(&self, seq: Seq, id: FieldId) {
+        if let Some(uid) = self.state.uid(seq) {
+            self.cache.asked(id, uid, &self.facts);
         }
     }
 
