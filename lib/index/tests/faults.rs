@@ -202,3 +202,58 @@ fn creation_fails_or_succeeds_as_a_whole() {
         }
     }
 }
+
+/// A log with a hole, one that was marked corrupted, one that is torn: whatever fails while it is mended,
+/// the messages are there afterwards.
+#[test]
+fn repairs_fail_or_succeed_as_a_whole() {
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |log| log[4..8].fill(0),
+        |log| log.extend([0x80, 0x80, 0x80, 0x90, 1, 2]),
+        |log| {
+            // The second record, which tells UIDVALIDITY or flags.
+            let at = (log.len() / 2) & !3;
+            let end = at + 8;
+            log[at..end].fill(0);
+        },
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        for nth in 1..60 {
+            for fault in [
+                Fault::Once { nth, errno: EIO },
+                Fault::From { nth, errno: EIO },
+            ] {
+                let dir = prepare();
+                let whole = Index::open(&Fs::real(), dir.path(), options()).unwrap();
+                for _ in 0..3 {
+                    let transaction = pair(&whole.state().unwrap());
+                    whole.commit(&transaction).unwrap();
+                }
+                drop(whole);
+                let log = dir.path().join("dovecot.index.log");
+                let mut bytes = std::fs::read(&log).unwrap();
+                damage(&mut bytes);
+                std::fs::write(&log, &bytes).unwrap();
+                let twin = tempfile::tempdir().unwrap();
+                std::fs::copy(&log, twin.path().join("dovecot.index.log")).unwrap();
+                let expected = Index::open(&Fs::real(), twin.path(), tiny()).unwrap();
+                let expected = expected.state().unwrap();
+
+                let fs = Fs::new(Arc::new(FaultyFs::new(fault)));
+                let _ = Index::open(&fs, dir.path(), tiny());
+                let what = format!("{number} {fault:?}");
+                // What a killed process leaves is in the way until it is old.
+                if let Ok(left) = std::fs::File::open(dir.path().join("dovecot.index.log.newlock"))
+                {
+                    left.set_modified(std::time::UNIX_EPOCH).unwrap();
+                }
+                let index = Index::open(&Fs::real(), dir.path(), tiny()).unwrap();
+                let state = index.state().unwrap();
+                assert!(state.records().eq(expected.records()), "{what}");
+                assert_eq!(state.header().uid_validity(), 5, "{what}");
+                assert_eq!(state.header().is_repaired(), number != 1, "{what}");
+                index.commit(&pair(&state)).unwrap();
+            }
+        }
+    }
+}

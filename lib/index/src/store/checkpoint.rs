@@ -41,7 +41,7 @@ impl IndexSync<'_> {
                 let reader = self.index().write_checkpoint(reader)?;
                 self.replace(reader);
             }
-            Due::Rotation => self.rotate(Older::Kept)?,
+            Due::Rotation => drop(self.rotate(Older::Kept)?),
         }
         self.drop_old_log()
     }
@@ -137,12 +137,26 @@ impl Index {
     }
 
     fn keep_backup(&self) -> FsResult<()> {
-        self.fs.unlink_if_exists(&self.paths.new_backup)?;
-        let linked = self.fs.link(&self.paths.index, &self.paths.new_backup);
-        match sys::fs::found(linked)? {
-            Some(()) => self.fs.rename(&self.paths.new_backup, &self.paths.backup),
-            None => Ok(()),
+        // What is damaged must not take the place of what is not.
+        if !self.is_whole()? {
+            return Ok(());
         }
+        self.fs.unlink_if_exists(&self.paths.new_backup)?;
+        self.fs.link(&self.paths.index, &self.paths.new_backup)?;
+        self.fs.rename(&self.paths.new_backup, &self.paths.backup)
+    }
+
+    /// Does `dovecot.index` look like one, by its header and size?
+    fn is_whole(&self) -> FsResult<bool> {
+        let Some(file) = sys::fs::found(self.fs.open_read(&self.paths.index))? else {
+            return Ok(false);
+        };
+        let size = file.stat()?.size;
+        let mut head = [0; Header::SIZE];
+        file.read_at(&mut head, 0)?;
+        let number = |at| u64::from(u32_at(&head, at).unwrap_or(0));
+        let wanted = number(4) + number(8) * number(field::MESSAGES);
+        Ok(Header::decode(&head).is_ok() && size >= wanted)
     }
 
     /// Where `dovecot.index` stands now; nowhere if it cannot be read.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sys::fs::Fs;
 
-use super::rotate::new_header;
+use super::rotate::{Stale, new_header};
 use super::{Index, Options};
 use crate::log::LogHeader;
 use crate::transaction::Transaction;
@@ -60,7 +60,7 @@ impl Index {
             if self.fs.stat_opt(&self.paths.log)?.is_some() {
                 return Ok(Created::Theirs);
             }
-            if let Some(new) = self.prepare_log(bytes)? {
+            if let Some(new) = self.prepare_log(bytes, Stale::WITHOUT_LOG)? {
                 let put = self.put_prepared();
                 drop(new);
                 if !matches!(put, Ok(Created::Ours)) {

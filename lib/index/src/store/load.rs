@@ -7,8 +7,9 @@ use sys::fs::Fs;
 use super::Index;
 use super::log_file::{FileId, LogFile};
 use super::reader::{Checkpoint, Reader, tell};
+use crate::log::Walk;
 use crate::state::LogPlace;
-use crate::{Error, State};
+use crate::{Error, State, clock};
 
 /// Files may be replaced between two calls; more often than this they are not.
 const ATTEMPTS: u32 = 10;
@@ -94,6 +95,11 @@ impl Index {
         if !same_index && log.damage.is_none() {
             return match header.prev_file_seq {
                 0 => begin(log),
+                _ if continues(&base, &log)? => {
+                    let mut reader = resume(log, base)?;
+                    reader.damaged = true;
+                    Ok(reader)
+                }
                 _ => Self::ignore_log(log, base),
             };
         }
@@ -149,10 +155,7 @@ impl Index {
         };
         let (state, file) = match base {
             Some(base) => (base.state, base.file),
-            None => (
-                State::empty(log.header.index_id.max(1)),
-                Checkpoint::default(),
-            ),
+            None => (State::empty(new_id(&log)), Checkpoint::default()),
         };
         let mut reader = Reader::at_start(log, state);
         reader.checkpoint = file;
@@ -185,9 +188,20 @@ fn connects(base: &Base, log: &LogFile) -> bool {
         && place.head == u64::from(log.header.prev_file_offset)
 }
 
+/// By its number and by where its records begin, is it the checkpoint's log after all?
+fn continues(base: &Base, log: &LogFile) -> Result<bool, Error> {
+    let place = base.file.place;
+    if place.file_seq != log.header.file_seq {
+        return Ok(false);
+    }
+    let bytes = log.read_from(log.start())?;
+    let mut walk = Walk::new(&bytes, log.start());
+    Ok(walk.any(|record| record.end() == place.head))
+}
+
 /// The whole log, from an empty state.
 fn begin(log: LogFile) -> Result<Reader, Error> {
-    let state = State::empty(log.header.index_id.max(1));
+    let state = State::empty(new_id(&log));
     let mut reader = Reader::at_start(log, state);
     replay_rest(&mut reader)?;
     Ok(reader)
@@ -230,6 +244,14 @@ pub(super) fn replay_rest(reader: &mut Reader) -> Result<(), Error> {
     }
     reader.read_at_open += bytes.len() as u64;
     Ok(())
+}
+
+/// The log's index id; Dovecot marks a log as corrupted by taking it away.
+fn new_id(log: &LogFile) -> u32 {
+    match log.header.index_id {
+        0 => clock::now(),
+        id => id,
+    }
 }
 
 fn read_checkpoint(fs: &Fs, path: &Path) -> Result<Option<Result<Base, Error>>, Error> {

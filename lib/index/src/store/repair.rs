@@ -72,7 +72,12 @@ impl IndexSync<'_> {
         state.mark_repaired();
         reader.damaged = false;
         self.replace(reader);
-        self.rotate(Older::Dropped)?;
+        if !self.rotate(Older::Dropped)? {
+            *self.index().reader() = None;
+            return Err(Error::Locked {
+                path: self.index().paths.new_log.clone(),
+            });
+        }
         for request in requests.iter() {
             if let Some(record) = body(request).and_then(|body| body.encode(Origin::Internal)) {
                 self.write(&record)?;

@@ -11,8 +11,21 @@ use crate::log::LogHeader;
 use crate::state::field;
 use crate::{Error, State, clock};
 
-/// A lock file that nobody touches for so long has been left by a crash, seconds.
-const STALE: u32 = 3 * 60;
+/// When `.log.newlock` has been left by a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stale {
+    /// Nobody has touched it for so long, seconds.
+    after: i64,
+}
+
+impl Stale {
+    /// There is no log yet: anybody may be at it.
+    pub(super) const WITHOUT_LOG: Self = Self { after: 3 * 60 };
+    /// Who makes a log instead of a damaged one may not hold its lock; it takes moments.
+    const DAMAGED: Self = Self { after: 5 };
+    /// Who holds the log's lock is alone.
+    pub(super) const LOCKED: Self = Self { after: i64::MIN };
+}
 
 /// What becomes of the log so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +37,11 @@ pub(super) enum Older {
 }
 
 impl IndexSync<'_> {
-    /// Begins a new log and writes a checkpoint for it. A rotation that somebody else is at is left alone.
-    pub(super) fn rotate(&mut self, older: Older) -> Result<(), Error> {
+    /// Begins a new log and writes a checkpoint for it. `false`: somebody else is at it.
+    pub(super) fn rotate(&mut self, older: Older) -> Result<bool, Error> {
         let index = self.index();
         let Some(mut reader) = index.reader().clone() else {
-            return Ok(());
+            return Ok(false);
         };
         // Until the new checkpoint is there, the old one must do without `.log.2`.
         let known = reader.checkpoint.place.file_seq;
@@ -36,10 +49,16 @@ impl IndexSync<'_> {
             reader = index.write_checkpoint(reader)?;
         }
         let header = next_header(&reader);
-        let Some(file) = index.prepare_log(&header.encode())? else {
-            return Ok(());
+        let stale = match reader.log.damage {
+            Some(_) => Stale::DAMAGED,
+            None => Stale::LOCKED,
         };
-        let put = index.put_log(older);
+        let Some(file) = index.prepare_log(&header.encode(), stale)? else {
+            return Ok(false);
+        };
+        // The new log says where the old one ends: that must be true after a power failure, too.
+        let synced = index.options.durability.sync_data(&self.file);
+        let put = synced.and_then(|()| index.put_log(older));
         if put.is_err() {
             let _ = index.fs.unlink_if_exists(&index.paths.new_log);
         }
@@ -70,7 +89,7 @@ impl IndexSync<'_> {
             .sync_dir(&index.fs, &index.paths.dir)?;
         let reader = index.write_checkpoint(reader)?;
         self.replace(reader);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -100,9 +119,9 @@ pub(super) fn new_header(state: &State, seq: u32, end: u32) -> LogHeader {
 
 impl Index {
     /// Writes `.log.newlock` and locks it. `None`: somebody else is at it.
-    pub(super) fn prepare_log(&self, bytes: &[u8]) -> Result<Option<FsFile>, Error> {
+    pub(super) fn prepare_log(&self, bytes: &[u8], stale: Stale) -> Result<Option<FsFile>, Error> {
         let path = &self.paths.new_log;
-        let new = match self.create_new_log() {
+        let new = match self.create_new_log(stale) {
             Ok(new) => new,
             Err(error) if error.is_exists() => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -123,7 +142,7 @@ impl Index {
         }
     }
 
-    fn create_new_log(&self) -> FsResult<FsFile> {
+    fn create_new_log(&self, stale: Stale) -> FsResult<FsFile> {
         let path = &self.paths.new_log;
         let mode = self.options.file_mode;
         let created = self.fs.open(path, How::CreateNew, mode);
@@ -133,7 +152,7 @@ impl Index {
                     return self.fs.open(path, How::CreateNew, mode);
                 };
                 let age = i64::from(clock::now()) - there.mtime.sec;
-                if age <= STALE.into() {
+                if age <= stale.after {
                     return Err(error);
                 }
                 self.fs.unlink_if_exists(path)?;

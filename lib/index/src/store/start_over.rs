@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::IndexSync;
-use super::rotate::{Older, next_header};
+use super::rotate::{Older, Stale, next_header};
 use crate::log::LogHeader;
 use crate::transaction::Transaction;
 use crate::{Error, State, clock};
@@ -32,7 +32,7 @@ impl IndexSync<'_> {
         };
         let mut log = header.encode().to_vec();
         log.extend(records);
-        let Some(file) = index.prepare_log(&log)? else {
+        let Some(file) = index.prepare_log(&log, Stale::LOCKED)? else {
             return Err(Error::Locked {
                 path: index.paths.new_log.clone(),
             });
