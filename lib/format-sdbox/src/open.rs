@@ -86,12 +86,16 @@ impl Sdbox {
         Ok(())
     }
 
-    /// An index without messages.
+    /// An index of what is left of an older one, or without messages.
     fn make_index(&self) -> Result<Index, Error> {
-        let mut first = Transaction::external();
-        let header = DboxHeader::new(Guid::generate());
-        first.extension(&SPEC).set_header(0, &header.encode());
-        first.set_uid_validity(self.context.uid_validities.next()?.get());
+        let first = match self.backup_index()? {
+            Some(first) => {
+                let mail = self.context.place.mail.display();
+                tracing::error!("{mail}: the index is lost: made anew from its backup");
+                first
+            }
+            None => self.empty_index()?,
+        };
         let dir = self.index_dir()?;
         let created = Index::create(&self.context.fs, dir, self.index_options(), &first);
         let (index, created) = created?;
@@ -99,6 +103,14 @@ impl Sdbox {
             self.adopt_all(&index)?;
         }
         Ok(index)
+    }
+
+    fn empty_index(&self) -> Result<Transaction, Error> {
+        let mut first = Transaction::external();
+        let header = DboxHeader::new(Guid::generate());
+        first.extension(&SPEC).set_header(0, &header.encode());
+        first.set_uid_validity(self.context.uid_validities.next()?.get());
+        Ok(first)
     }
 
     /// What a deletion left that was killed half way: the mailbox is gone, its name is free.

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use index::state::field;
-use index::{Index, IndexSync, Transaction};
-use mailbox::{Error, Guid, Uid};
+use index::{Index, IndexSync, State, Transaction};
+use mailbox::{Error, Guid, Uid, UidSet};
 
 use crate::header::{DboxHeader, SPEC};
 use crate::name;
@@ -187,12 +187,40 @@ impl Sdbox {
         Ok(files)
     }
 
+    /// The last checkpoint but one, if it is one of an sdbox.
+    fn old_state(&self) -> Option<State> {
+        let path = self.index_dir().ok()?.join("dovecot.index.backup");
+        let file = self.context.fs.read_file_opt(&path, u64::from(u32::MAX));
+        let state = State::decode(&file.ok().flatten()?).ok()?;
+        DboxHeader::of(&state)?;
+        (state.header().uid_validity() != 0).then_some(state)
+    }
+
+    /// What an index begins with when neither log nor checkpoint are left, but an older checkpoint is.
+    pub(crate) fn backup_index(&self) -> Result<Option<Transaction>, Error> {
+        let Some(old) = self.old_state() else {
+            return Ok(None);
+        };
+        let nothing = UidSet::default();
+        let plan = Plan::new(&old, &self.files()?, &nothing, nothing.clone());
+        let mut transaction = apply::anew(&old, &plan);
+        let mut header = plan.header;
+        header.rebuild_count = header.rebuild_count.saturating_add(1);
+        transaction.extension(&SPEC).set_header(0, &header.encode());
+        Ok(Some(transaction))
+    }
+
     fn plan(&self, index: &Index, sync: &IndexSync<'_>, depth: Depth) -> Result<Plan, Error> {
         let files = self.files()?;
         let expunged = index.expunged_in_logs()?;
         let asked = sync.requests().expunges(sync.state());
         let asked = asked.into_iter().filter_map(|(uid, _)| Uid::new(uid));
         let mut plan = Plan::new(sync.state(), &files, &expunged, asked.collect());
+        if !plan.adopted.is_empty() {
+            let validity = sync.state().header().uid_validity();
+            let old = self.old_state();
+            plan.old = old.filter(|old| old.header().uid_validity() == validity);
+        }
         if depth == Depth::Frames {
             self.examine(&files, &mut plan)?;
         }

@@ -87,8 +87,9 @@ impl Sdbox {
 fn added(plan: &Plan) -> Transaction {
     let mut transaction = Transaction::external();
     for uid in &plan.adopted {
-        transaction.append(uid.get(), 0);
+        transaction.append(uid.get(), plan.flags(*uid));
     }
+    put_old_keywords(&mut transaction, plan);
     for (uid, place) in &plan.located {
         let uids = UidSet::from_iter([*uid]);
         match place {
@@ -103,7 +104,7 @@ fn added(plan: &Plan) -> Transaction {
 }
 
 /// All of the index again, with the adopted messages among the others.
-fn anew(state: &State, plan: &Plan) -> Transaction {
+pub(super) fn anew(state: &State, plan: &Plan) -> Transaction {
     let mut transaction = Transaction::external();
     let header = state.header();
     transaction.set_uid_validity(header.uid_validity());
@@ -131,12 +132,14 @@ fn anew(state: &State, plan: &Plan) -> Transaction {
     let mut messages: Vec<(u32, u8)> = kept(state, plan)
         .map(|record| (record.uid(), record.flags()))
         .collect();
-    messages.extend(plan.adopted.iter().map(|uid| (uid.get(), 0)));
+    let adopted = plan.adopted.iter();
+    messages.extend(adopted.map(|uid| (uid.get(), plan.flags(*uid))));
     messages.sort_unstable();
     for (uid, flags) in messages {
         transaction.append(uid, flags);
     }
     put_keywords(&mut transaction, state, plan);
+    put_old_keywords(&mut transaction, plan);
     transaction.set_next_uid(header.next_uid());
     transaction.set_header_after(field::FIRST_RECENT, header.first_recent_uid());
     transaction
@@ -148,6 +151,20 @@ fn put_keywords(transaction: &mut Transaction, state: &State, plan: &Plan) {
             let uid = Uid::new(record.uid())?;
             let set = state.keyword_set(state.seq(uid)?)?;
             set.contains(bit).then_some(uid)
+        });
+        transaction.update_keyword(Toggle::Add, name, &uids.collect());
+    }
+}
+
+/// Keywords of adopted messages, as far as an older checkpoint knows them.
+fn put_old_keywords(transaction: &mut Transaction, plan: &Plan) {
+    let Some(old) = &plan.old else {
+        return;
+    };
+    for (bit, name) in old.keywords().iter().enumerate() {
+        let uids = plan.adopted.iter().copied().filter(|uid| {
+            let set = old.seq(*uid).and_then(|seq| old.keyword_set(seq));
+            set.is_some_and(|set| set.contains(bit))
         });
         transaction.update_keyword(Toggle::Add, name, &uids.collect());
     }

@@ -16,6 +16,10 @@ pub(super) struct Plan {
     pub dropped: Vec<Uid>,
     /// Of files that become messages.
     pub adopted: Vec<Uid>,
+    /// Those of `adopted` that are in ALT storage.
+    pub in_alt: Vec<Uid>,
+    /// An older checkpoint of this mailbox, which may know flags of adopted messages.
+    pub old: Option<State>,
     /// Files to be written anew, and why.
     pub mended: Vec<(Uid, String)>,
     /// Of files that are moved out of the way, and why.
@@ -41,6 +45,8 @@ impl Plan {
         let mut plan = Self {
             dropped: Vec::new(),
             adopted: Vec::new(),
+            in_alt: Vec::new(),
+            old: None,
             mended: Vec::new(),
             quarantined: Vec::new(),
             located: Vec::new(),
@@ -58,10 +64,15 @@ impl Plan {
                 Some(found) => plan.locate(uid, record.flags(), *found),
             }
         }
-        for uid in files.keys().filter(|uid| state.record_of(**uid).is_none()) {
-            match expunged.contains(*uid) {
-                true => plan.quarantined.push((*uid, "was expunged".to_owned())),
-                false => plan.adopted.push(*uid),
+        let unknown = files.iter();
+        for (uid, found) in unknown.filter(|(uid, _)| state.record_of(**uid).is_none()) {
+            if expunged.contains(*uid) {
+                plan.quarantined.push((*uid, "was expunged".to_owned()));
+                continue;
+            }
+            plan.adopted.push(*uid);
+            if !found.in_primary {
+                plan.in_alt.push(*uid);
             }
         }
         plan
@@ -88,6 +99,16 @@ impl Plan {
         }
         self.located.retain(|(other, _)| *other != uid);
         self.quarantined.push((uid, why));
+    }
+
+    /// Flags of an adopted message.
+    pub fn flags(&self, uid: Uid) -> u8 {
+        let old = self.old.as_ref().and_then(|old| old.record_of(uid));
+        let flags = old.map_or(0, |record| record.flags() & 0x1f);
+        match self.in_alt.contains(&uid) {
+            true => flags | IN_ALT,
+            false => flags,
+        }
     }
 
     /// Nothing to do?
