@@ -1,0 +1,370 @@
+//! Every command on mail gives the rows and the exit code that Dovecot's doveadm gives on a copy of the same
+//! Maildir, and leaves the same mail behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::{Store, Who, difference, sorted};
+
+/// Two copies of one store.
+struct Both {
+    theirs: Store,
+    ours: Store,
+    failures: Vec<String>,
+}
+
+impl Both {
+    fn of(name: &str) -> Self {
+        let both = Self {
+            theirs: Store::of(name),
+            ours: Store::of(name),
+            failures: Vec::new(),
+        };
+        let listed = both.theirs.doveadm(Who::Dovecot, &["mailbox", "list"], b"");
+        assert!(listed.out.contains("INBOX\n"), "{listed:?}");
+        both
+    }
+
+    /// The same rows in any order, the same exit code.
+    fn agree(&mut self, words: &[&str]) {
+        self.agree_on(words, b"", &sorted);
+    }
+
+    /// The same bytes.
+    fn agree_exactly(&mut self, words: &[&str]) {
+        self.agree_on(words, b"", &|text| {
+            text.lines().map(str::to_owned).collect()
+        });
+    }
+
+    fn agree_on(&mut self, words: &[&str], input: &[u8], form: &dyn Fn(&str) -> Vec<String>) {
+        let theirs = self.theirs.doveadm(Who::Dovecot, words, input);
+        let ours = self.ours.doveadm(Who::Culver, words, input);
+        let (a, b) = (form(&theirs.out), form(&ours.out));
+        if (theirs.code, &a) != (ours.code, &b) {
+            self.failures.push(format!(
+                "{words:?}: exit codes {} and {}\n{}theirs: {}ours: {}\n",
+                theirs.code,
+                ours.code,
+                difference(&a, &b),
+                theirs.err,
+                ours.err
+            ));
+        }
+    }
+
+    /// The same, and Dovecot finds the same mail in both stores.
+    fn change(&mut self, words: &[&str], input: &[u8]) {
+        self.agree_on(words, input, &sorted);
+        let (theirs, ours) = (mail(&self.theirs), mail(&self.ours));
+        if theirs != ours {
+            self.failures
+                .push(format!("after {words:?}:\n{}", difference(&theirs, &ours)));
+        }
+    }
+}
+
+impl Drop for Both {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
+        }
+    }
+}
+
+/// What Dovecot says is there. Who was the first to look (`\Recent`), and when a message was saved just now,
+/// is nobody's doing.
+fn mail(store: &Store) -> Vec<String> {
+    let fetch = "mailbox uid flags hdr.subject size.virtual";
+    let mut all = Vec::new();
+    for words in [
+        &["mailbox", "list"][..],
+        &["mailbox", "list", "-s"],
+        &["-f", "flow", "fetch", fetch, "all"],
+    ] {
+        let rows = store.doveadm(Who::Dovecot, words, b"").out;
+        all.extend(sorted(
+            &rows.replace(" \\Recent", "").replace("\\Recent", ""),
+        ));
+    }
+    all
+}
+
+/// The fields that say the same in both: `recent` and modseqs are counted by the index.
+const NUMBERS: &str = "messages uidnext uidvalidity unseen vsize guid";
+
+#[test]
+fn mailboxes_are_listed_and_counted() {
+    let mut both = Both::of("maildir");
+    for words in [
+        &["mailbox", "list"][..],
+        &["-f", "tab", "mailbox", "list"],
+        &["-f", "table", "mailbox", "list"],
+        &["mailbox", "list", "-s"],
+        &["mailbox", "list", "-7", "E*"],
+        &["mailbox", "list", "Sub/*", "Tra%"],
+        &["mailbox", "list", "zzz"],
+        &["mailbox", "list", "zzz", "Trash"],
+        &["mailbox", "list", "%"],
+        &["mailbox", "list", "-s", "Sub*"],
+        &["mailbox", "status", NUMBERS, "*"],
+        &["-f", "tab", "mailbox", "status", NUMBERS, "*"],
+        &["-f", "table", "mailbox", "status", NUMBERS, "*"],
+        &["mailbox", "status", "-t", "messages unseen vsize", "*"],
+        &["mailbox", "status", "guid messages", "INBOX", "Sub*"],
+        &["mailbox", "status", "messages", "inbox"],
+        &["mailbox", "status", "messages", "Nope"],
+        &["mailbox", "status", "messages", "Nope", "Trash"],
+        &["mailbox", "status", "foo", "INBOX"],
+        &["mailbox", "status", "-t", "guid", "*"],
+        &["mailbox", "path", "INBOX"],
+        &["mailbox", "path", "Sub/Deep/Leaf"],
+        &["mailbox", "path", "Nope"],
+        &["mailbox", "path", "-t", "index", "Sub"],
+        &["mailbox", "path", "-t", "control", "Sub"],
+        &["mailbox", "path", "-t", "alt-dir", "Sub"],
+        &["mailbox", "path", "-t", "nope", "Sub"],
+        &["mailbox", "mutf7", "Entwürfe", "日本語"],
+        &["mailbox", "mutf7", "-7", "Entw&APw-rfe"],
+    ] {
+        both.agree(words);
+    }
+    both.agree_on(
+        &["-f", "json", "mailbox", "status", NUMBERS, "*"],
+        b"",
+        &json,
+    );
+    both.agree_on(
+        &["-f", "pager", "mailbox", "status", NUMBERS, "*"],
+        b"",
+        &pages,
+    );
+}
+
+fn json(text: &str) -> Vec<String> {
+    let rows: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+    let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    rows.sort();
+    rows
+}
+
+fn pages(text: &str) -> Vec<String> {
+    let mut pages: Vec<String> = text.split("\x0c\n").map(str::to_owned).collect();
+    pages.sort();
+    pages
+}
+
+/// Of one mailbox, since the same set of numbers is searched wrongly by Dovecot in the second.
+const QUERIES: &str = "all|seen|unseen|flagged|answered|draft|deleted|undraft|keyword Work|unkeyword Work\
+|keyword $Forwarded|not seen|not ( seen or flagged )|older 100|guid 1795436123.M528134P17799.vm,S=605,W=619\
+|larger 1k|larger 10000|smaller 1K|since 1w|before 10mins|since 2years|fuzzy seen|1,3|1:3|0|10:*|*|uid 9999:*|uid *\
+|header subject ember|from sender|to rcpt1|subject ember|cc x|header received x|text ember|body zephyr|text Grüße\
+|body Grüße|on 1-Feb-2024|on 2-Feb-2024|on 2024-02-01|on 2024-02-02|since 1706832067|since 1706832068|on 1706832067\
+|before 1706832067|senton 1-Jan-2024|senton 2-Jan-2024|senton 2024-01-01|senton 2024-01-02|sentbefore 2024-01-05\
+|sentsince 3-Jan-2024|mailbox Sub|mailbox-guid 41be9a165b2e046b8745000083ecc375|seen or flagged uid 1|seen flagged or draft\
+|seen or draft or flagged|or seen|foo|not|( seen|seen )|uid x|larger 1x|larger 0.5k|header subject|keyword a(b|text text/plain\
+|uid 3:5 flagged|savedbefore 2001-01-01";
+
+#[test]
+fn queries_find_the_same_mails() {
+    let mut both = Both::of("maildir");
+    for zone in ["", "XXX5"] {
+        (both.theirs.zone, both.ours.zone) = (zone, zone);
+        for query in QUERIES.split('|') {
+            let query: Vec<&str> = query.split(' ').collect();
+            both.agree(&[&["search", "mailbox", "INBOX"], query.as_slice()].concat());
+        }
+    }
+    for query in [
+        "all",
+        "not mailbox INBOX",
+        "mailbox INBOX or mailbox Sub",
+        "mailbox Sub* uid 1",
+        "mailbox Sub/% uid 1",
+        "( mailbox INBOX uid 1 ) or ( mailbox Sub uid 4 )",
+        "mailbox inbox uid 1",
+        "mailbox Entw* all",
+        "mailbox-guid 41be9a165b2e046b8745000083ecc375 uid 1",
+        "mailbox-guid xx all",
+        "mailbox Nope all",
+    ] {
+        let query: Vec<&str> = query.split(' ').collect();
+        both.agree(&[&["-f", "flow", "fetch", "mailbox uid"], query.as_slice()].concat());
+    }
+}
+
+#[test]
+fn fetch_tells_the_same() {
+    let mut both = Both::of("maildir");
+    let short = "user mailbox mailbox-guid seq guid size.physical size.virtual date.received \
+        date.sent date.received.unixtime date.sent.unixtime imap.envelope imap.body imap.bodystructure hdr.subject \
+        hdr.subject.utf8 hdr.from hdr.from.utf8 hdr.to.address hdr.to.address_name hdr.to.address_name.utf8 hdr.received \
+        hdr.message-id hdr.content-type body.preview body.snippet storageid pop3.uidl pop3.order refcount";
+    let long = [
+        "hdr",
+        "body",
+        "text",
+        "body.1",
+        "body.2",
+        "body.1.1",
+        "body.1.mime",
+        "body.header",
+        "body.text",
+        "binary.2",
+        "body.2.mime",
+        "binary.1.2",
+    ];
+    for mailbox in ["INBOX", "Sub", "日本語", "Entwürfe", "Sub/Deep/Leaf"] {
+        both.agree_exactly(&["fetch", &format!("uid {short}"), "mailbox", mailbox]);
+        for field in long {
+            both.agree_exactly(&["fetch", &format!("uid {field}"), "mailbox", mailbox]);
+        }
+    }
+    both.agree_exactly(&["fetch", "uid flags", "mailbox", "INBOX"]);
+    both.agree_on(
+        &["fetch", "uid text.utf8", "mailbox", "INBOX"],
+        b"",
+        &without_broken_characters,
+    );
+    for words in [
+        &["fetch", "foo", "all"][..],
+        &["fetch", "uid", "foo"],
+        &["fetch", "hdr.to.foo", "mailbox", "INBOX", "uid", "1"],
+        &["fetch", "body.1.x", "mailbox", "INBOX", "uid", "1"],
+        &["fetch"],
+        &["fetch", "uid"],
+    ] {
+        both.agree_exactly(words);
+    }
+}
+
+/// How many replacements stand for broken bytes is a matter of taste.
+fn without_broken_characters(text: &str) -> Vec<String> {
+    let text = text.replace('\u{fffd}', "");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_format_looks_the_same() {
+    let mut both = Both::of("maildir");
+    for format in ["flow", "tab", "table", "pager", "json"] {
+        for fields in [
+            "uid hdr.subject flags",
+            "uid body",
+            "body uid",
+            "body",
+            "uid",
+        ] {
+            both.agree_exactly(&[
+                "-f", format, "fetch", fields, "mailbox", "INBOX", "uid", "1:2",
+            ]);
+        }
+        both.agree_exactly(&[
+            "-f", format, "fetch", "uid", "mailbox", "INBOX", "uid", "99",
+        ]);
+        both.agree_exactly(&["-f", format, "search", "mailbox", "INBOX", "uid", "1:3"]);
+        both.agree_exactly(&["-f", format, "search", "mailbox", "INBOX", "uid", "99"]);
+    }
+}
+
+const MESSAGE: &[u8] = b"From: a@b\nSubject: saved\nMessage-ID: <saved@x>\n\nhello\n";
+
+#[test]
+fn changes_leave_the_same_mail() {
+    let mut both = Both::of("maildir");
+    for words in [
+        &["mailbox", "create", "-s", "New", "New/Sub", "a b"][..],
+        &["mailbox", "create", "New", "INBOX"],
+        &["mailbox", "rename", "-s", "New", "Renamed"],
+        &["mailbox", "rename", "Nope", "X"],
+        &["mailbox", "subscribe", "Nope", "Trash"],
+        &["mailbox", "unsubscribe", "Nope", "zzz"],
+        &[
+            "flags",
+            "add",
+            "\\Flagged kw9",
+            "mailbox",
+            "INBOX",
+            "uid",
+            "1:4",
+        ],
+        &[
+            "flags",
+            "remove",
+            "\\Seen Work",
+            "mailbox",
+            "INBOX",
+            "uid",
+            "2:5",
+        ],
+        &["flags", "replace", "\\Draft Work", "mailbox", "Sub", "all"],
+        &[
+            "flags",
+            "replace",
+            "",
+            "mailbox",
+            "Sub/Deep/Leaf",
+            "uid",
+            "1",
+        ],
+        &["flags", "add", "\\Foo", "all"],
+        &["flags", "add", "a b(", "mailbox", "INBOX", "uid", "1"],
+        &["copy", "Renamed", "mailbox", "INBOX", "uid", "1:3"],
+        &[
+            "copy",
+            "Renamed/Sub",
+            "(",
+            "mailbox",
+            "INBOX",
+            "or",
+            "mailbox",
+            "Sub",
+            ")",
+            "flagged",
+        ],
+        &["copy", "Nope", "all"],
+        &["move", "Trash", "mailbox", "INBOX", "uid", "9:10"],
+        &["move", "Nope", "mailbox", "INBOX", "uid", "9:10"],
+        &["move", "Trash", "all"],
+        &["expunge", "mailbox", "INBOX", "uid", "4"],
+        &["expunge", "all"],
+        &["expunge", "mailbox", "INBOX"],
+        &["expunge", "-d", "mailbox", "a b", "all"],
+    ] {
+        both.change(words, b"");
+    }
+    for words in [
+        &["save"][..],
+        &["save", "-m", "Renamed"],
+        &["save", "-m", "Nope"],
+        &["save", "-m", "Renamed"],
+    ] {
+        both.change(words, MESSAGE);
+    }
+    let source = "maildir:/srv/share/maildir/Maildir";
+    for words in [
+        &["deduplicate", "mailbox", "Renamed", "all"][..],
+        &["deduplicate", "-m", "mailbox", "Renamed", "all"],
+        &["import", source, "Imported", "mailbox", "Sub*", "all"],
+        &["import", "-s", source, "", "mailbox", "Sub", "uid", "1"],
+        &["mailbox", "delete", "Imported"],
+        &["mailbox", "delete", "-r", "-s", "Renamed"],
+        &["mailbox", "delete", "-e", "Sub"],
+        &["mailbox", "delete", "Nope", "Empty"],
+        &["mailbox", "rename", "Sub", "INBOX"],
+        &["mailbox", "create", ""],
+        &["mailbox", "create", "x//y"],
+        &["purge"],
+        &["force-resync", "*"],
+        &["index", "*"],
+        &["index", "Nope"],
+        &["altmove", "all"],
+    ] {
+        both.change(words, b"");
+    }
+}
