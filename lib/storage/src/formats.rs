@@ -1,43 +1,76 @@
 //! What opens a mailbox: the only place that knows the formats apart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use dbox::AttachmentDir;
 use format_maildir::{Maildir, settings::Options as MaildirOptions};
+use format_mdbox::{Dirs, Mdbox, Naming};
 use format_sdbox::{Options as SdboxOptions, Sdbox};
 use mailbox::{Context, Error, StoredMailbox};
+use sys::fs::Fs;
 
 use crate::list::List;
-use crate::location::Format;
+use crate::location::{Expand, Format, Index, Location, below};
 use crate::settings::Settings;
 use crate::shared::Shared;
+use crate::user::MailUser;
 
 /// What the configuration says to each format.
 #[derive(Clone, Debug)]
 pub struct Options {
     maildir: MaildirOptions,
     sdbox: SdboxOptions,
+    mdbox: MdboxOptions,
+}
+
+/// Of one storage, but for where it is.
+#[derive(Clone, Debug)]
+struct MdboxOptions {
+    common: mailbox::Settings,
+    attachments: Option<PathBuf>,
+    rotate_size: u64,
+    rotate_interval: Duration,
 }
 
 impl Options {
     /// Reads them.
-    #[must_use]
-    pub fn of(settings: &Settings) -> Self {
-        let attachments = Some(&settings.mail_attachment_dir).filter(|dir| !dir.is_empty());
-        Self {
+    ///
+    /// # Errors
+    /// [`Error::Config`]
+    pub fn of(settings: &Settings, user: &MailUser) -> Result<Self, Error> {
+        let common = settings.of_mailboxes();
+        let attachments = match settings.mail_attachment_dir.as_str() {
+            "" => None,
+            dir => Some(PathBuf::from(user.expand(dir)?)),
+        };
+        Ok(Self {
             maildir: settings.of_maildirs(),
             sdbox: SdboxOptions {
-                attachments: attachments.map(PathBuf::from),
-                encoding: settings.of_mailboxes().compression,
+                attachments: attachments.clone(),
+                encoding: common.compression,
             },
-        }
+            mdbox: MdboxOptions {
+                common,
+                attachments,
+                rotate_size: settings.mdbox_rotate_size.0,
+                rotate_interval: settings.mdbox_rotate_interval.duration(),
+            },
+        })
+    }
+
+    /// Where attachments are that are not in their messages.
+    #[must_use]
+    pub fn attachments(&self) -> Option<&Path> {
+        self.mdbox.attachments.as_deref()
     }
 
     /// A mailbox in memory; nothing is read yet.
     pub(crate) fn open(
         &self,
         shared: &Shared,
-        list: &List,
+        (list, levels): (&List, &[String]),
         context: Context,
     ) -> Result<Arc<dyn StoredMailbox>, Error> {
         match list.location.format {
@@ -46,10 +79,51 @@ impl Options {
                 Ok(Arc::new(maildir.watched_by(Arc::clone(&shared.watcher))))
             }
             Format::Sdbox => Ok(Arc::new(Sdbox::new(context, self.sdbox.clone()))),
-            format @ (Format::Mbox | Format::Mdbox) => Err(Error::Config(format!(
-                "mail_location: {} is not supported by this version",
-                format.name()
-            ))),
+            Format::Mdbox => {
+                let storage = shared.mdbox(&self.mdbox.place(&list.location)?, |dirs| {
+                    let settings = self.mdbox.settings(&shared.fs);
+                    format_mdbox::Storage::new(shared.fs.clone(), dirs, settings)
+                });
+                let naming = Naming::Directories(levels.join("/"));
+                Ok(Arc::new(Mdbox::new(storage, context, naming)))
+            }
+            Format::Mbox => Err(Error::Config(
+                "mail_location: mbox is not supported by this version".to_owned(),
+            )),
         }
     }
 }
+
+impl MdboxOptions {
+    fn place(&self, location: &Location) -> Result<Dirs, Error> {
+        let mail = location.root.join(STORAGE);
+        let index = match &location.index {
+            Index::Beside => &location.root,
+            Index::Under(index) => index,
+            Index::Memory => {
+                let text = "mail_location: mdbox needs index files: INDEX=MEMORY would lose mail";
+                return Err(Error::Config(text.to_owned()));
+            }
+        };
+        Ok(Dirs {
+            alt: location.alt.as_ref().map(|alt| alt.join(STORAGE)),
+            map: index.join(STORAGE),
+            mailboxes: below(index, &location.mailbox_dir),
+            mail,
+        })
+    }
+
+    fn settings(&self, fs: &Fs) -> format_mdbox::Settings {
+        let attachments = self.attachments.clone();
+        format_mdbox::Settings {
+            common: self.common,
+            encoding: self.common.compression,
+            attachments: attachments.map(|dir| AttachmentDir::new(fs.clone(), dir)),
+            rotate_size: self.rotate_size,
+            rotate_interval: self.rotate_interval,
+        }
+    }
+}
+
+/// Where mdbox has the messages of all mailboxes.
+const STORAGE: &str = "storage";

@@ -5,6 +5,7 @@ use mailbox::{Durability, LineEnds};
 use std::collections::BTreeMap;
 
 use compress::{Encoding, Method};
+use config::{Seconds, Size};
 use serde::Deserialize;
 
 /// Settings of every service that opens mailboxes.
@@ -22,6 +23,10 @@ pub struct Settings {
     pub plugin: BTreeMap<String, String>,
     /// Where attachments are that are not in their messages; variables not yet put in. Empty: nowhere.
     pub mail_attachment_dir: String,
+    /// mdbox: no file of messages grows beyond it.
+    pub mdbox_rotate_size: Size,
+    /// mdbox: no file of messages is appended to when it is older; 0: any is.
+    pub mdbox_rotate_interval: Seconds,
     /// COPY makes hard links.
     pub maildir_copy_with_hardlinks: bool,
     /// None: one, private, without prefix, with INBOX.
@@ -192,6 +197,8 @@ impl Default for Settings {
             mail_plugins: Vec::new(),
             plugin: BTreeMap::new(),
             mail_attachment_dir: String::new(),
+            mdbox_rotate_size: Size(10 << 20),
+            mdbox_rotate_interval: Seconds(0),
             maildir_copy_with_hardlinks: true,
             namespace: Vec::new(),
         }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use format_maildir::Watcher;
+use format_mdbox::Dirs;
 use mailbox::{Error, Place, StoredMailbox};
 use sys::fs::Fs;
 
@@ -16,6 +17,8 @@ pub struct Shared {
     /// Tells of changes by others, in all mailboxes.
     pub(crate) watcher: Arc<Watcher>,
     open: Mutex<Open>,
+    /// Maps of mdbox mailboxes, one for each place.
+    mdboxes: Mutex<Vec<Arc<format_mdbox::Storage>>>,
 }
 
 #[derive(Default)]
@@ -35,6 +38,7 @@ impl Shared {
             fs,
             watcher: Watcher::new(),
             open: Mutex::default(),
+            mdboxes: Mutex::default(),
         })
     }
 
@@ -65,6 +69,21 @@ impl Shared {
             stays
         });
         open.kept.retain(|mailbox| !gone(mailbox.place()));
+    }
+
+    /// The messages of all mailboxes at `dirs`; `make` is called once.
+    pub(crate) fn mdbox(
+        &self,
+        dirs: &Dirs,
+        make: impl FnOnce(Dirs) -> format_mdbox::Storage,
+    ) -> Arc<format_mdbox::Storage> {
+        let mut mdboxes = self.mdboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = mdboxes.iter().find(|known| known.dirs() == dirs) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(make(dirs.clone()));
+        mdboxes.push(Arc::clone(&made));
+        made
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

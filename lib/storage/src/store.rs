@@ -41,7 +41,7 @@ impl Storage {
             shared: Arc::clone(shared),
             namespaces: Arc::new(Namespaces::open(&shared.fs, user, settings)?),
             settings: settings.of_mailboxes(),
-            options: Options::of(settings),
+            options: Options::of(settings, user)?,
         })
     }
 
@@ -52,6 +52,7 @@ impl Storage {
         for namespace in self.namespaces.all.iter() {
             all.extend(namespace.list.location.directories());
         }
+        all.extend(self.options.attachments().map(std::path::Path::to_owned));
         all.sort();
         all.dedup();
         all
@@ -84,7 +85,8 @@ impl Storage {
                 settings: self.settings,
                 uid_validities: Arc::clone(&namespace.uid_validities),
             };
-            self.options.open(&self.shared, &namespace.list, context)
+            let at = (&namespace.list, target.levels.as_slice());
+            self.options.open(&self.shared, at, context)
         })
     }
 

@@ -23,7 +23,7 @@ struct Rig {
     settings: Settings,
 }
 
-const LAYOUTS: [&str; 8] = [
+const LAYOUTS: [&str; 10] = [
     "maildir:~/Maildir",
     "maildir:~/Maildir:LAYOUT=fs",
     "maildir:~/Maildir:INDEX=~/idx:CONTROL=~/ctl",
@@ -32,6 +32,8 @@ const LAYOUTS: [&str; 8] = [
     "sdbox:~/Maildir",
     "sdbox:~/Maildir:INDEX=~/idx:CONTROL=~/ctl:ALT=~/alt:UTF-8",
     "sdbox:~/Maildir:DIRNAME=mails:MAILBOXDIR=all:VOLATILEDIR=~/run",
+    "mdbox:~/Maildir",
+    "mdbox:~/Maildir:INDEX=~/idx:CONTROL=~/ctl:ALT=~/alt:UTF-8",
 ];
 
 impl Rig {
