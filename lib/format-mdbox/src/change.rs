@@ -62,6 +62,7 @@ impl Mdbox {
         let mut sync = self.lock()?;
         let gone = to_expunge(&sync, uids, which);
         let done = self.expunge_under(&mut map, &mut sync, &gone);
+        self.opened()?.cached.tidy(&mut sync);
         self.finish(sync)?;
         let finished = map.finish();
         done?;
@@ -90,6 +91,9 @@ impl Mdbox {
         }
         transaction.make_durable();
         sync.commit(&transaction)?;
+        if let Ok(opened) = self.opened() {
+            opened.cached.expunged(&state, gone.keys().copied());
+        }
         // The messages are gone; a count that stays too high only costs room.
         if let Err(failed) = map.count(&counts) {
             let error = failed.into_error();

@@ -43,7 +43,7 @@ fn by_reference(
     let mut map = to.storage.lock_map()?;
     // What another session has expunged is not copied.
     let now = view.backend().refresh()?;
-    let mut sync = to.lock()?;
+    let sync = to.lock()?;
     let picture = map.picture();
     let (mut from, mut records) = (Vec::new(), Vec::new());
     let mut counts: BTreeMap<MapUid, i32> = BTreeMap::new();
@@ -57,20 +57,18 @@ fn by_reference(
         from.push(uid);
         records.push(record(view, uid, reference));
     }
-    let copied = match fit(&picture, &counts) {
-        true => {
-            map.count(&counts).map_err(Failed::into_error)?;
-            let appended = to.append(&mut map, &mut sync, &records)?;
-            Some(Copied {
-                uid_validity: appended.uid_validity,
-                from,
-                to: appended.uids,
-            })
-        }
-        false => None,
-    };
+    if !fit(&picture, &counts) {
+        to.finish_both(sync, map);
+        return Ok(None);
+    }
+    map.count(&counts).map_err(Failed::into_error)?;
+    let (appended, sync) = to.append(&mut map, sync, &records)?;
     to.finish_both(sync, map);
-    Ok(copied)
+    Ok(Some(Copied {
+        uid_validity: appended.uid_validity,
+        from,
+        to: appended.uids,
+    }))
 }
 
 fn fit(picture: &Picture, counts: &BTreeMap<MapUid, i32>) -> bool {
@@ -96,5 +94,6 @@ fn record(view: &View<Mdbox>, uid: Uid, reference: Reference) -> NewRecord {
         flags: seen.flags.index_bits(),
         keywords,
         save_date: temp::now(),
+        known: Vec::new(),
     }
 }

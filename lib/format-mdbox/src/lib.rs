@@ -6,6 +6,7 @@
 //! *Invariant:* locks are taken in the order mail file (never waited for), map, mailbox, cache.
 //! *Invariant:* nothing here knows a user, a namespace or a layout.
 
+mod batch;
 mod change;
 mod copy;
 mod dirs;

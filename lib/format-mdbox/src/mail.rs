@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use dbox::{DboxFile, Key, Message, VirtualSize};
-use index::State;
+use index::cache::{FieldId, decode_u32, decode_u64};
+use index::{CacheView, State};
 use mailbox::{Backend, Error, Guid, Mail, MailDate, ReadSeek, Seq, Uid};
 
 use crate::guid;
 use crate::mailbox_ext::{GUID, MDBOX};
 use crate::mdbox::Mdbox;
+use crate::number::MapUid;
 use crate::record::BoxRecord;
 
 /// What a mailbox's record says of a message.
@@ -22,14 +24,23 @@ pub(crate) struct Reference {
     pub guid: Option<Guid>,
 }
 
+/// Of a record that names no message.
+const NO_RECORD: BoxRecord = BoxRecord {
+    map_uid: MapUid(0),
+    save_date: 0,
+};
+
 impl Reference {
-    /// Of a message in a picture of the mailbox; `None`: it is not there, or names no message.
+    /// Of a message in a picture of the mailbox; `None`: it is not there. A record that names no message is
+    /// damaged: it says map UID 0, and reading it finds the message by its GUID.
     pub fn of(state: &State, seq: Seq) -> Option<Self> {
         let record = state.record(seq)?;
         let bytes = |name| state.extension(name)?.bytes_of(record);
         Some(Self {
             uid: Uid::new(record.uid())?,
-            record: BoxRecord::decode(bytes(MDBOX)?)?,
+            record: bytes(MDBOX)
+                .and_then(BoxRecord::decode)
+                .unwrap_or(NO_RECORD),
             guid: bytes(GUID).and_then(guid::from_record),
         })
     }
@@ -38,16 +49,24 @@ impl Reference {
 /// A message of a view; read when it is asked for.
 pub(crate) struct MdboxMail<'v> {
     mdbox: &'v Arc<Mdbox>,
+    seq: Seq,
     reference: Reference,
+    cache: Option<&'v mut CacheView>,
     /// From the index, for quota; `None`: it does not say.
     known_size: Option<u64>,
     read: Option<(DboxFile, Message)>,
 }
 
 impl<'v> MdboxMail<'v> {
-    pub fn new(mdbox: &'v Arc<Mdbox>, state: &State, seq: Seq) -> Option<Self> {
+    pub fn new(
+        mdbox: &'v Arc<Mdbox>,
+        (state, seq): (&State, Seq),
+        cache: Option<&'v mut CacheView>,
+    ) -> Option<Self> {
         Some(Self {
             mdbox,
+            seq,
+            cache,
             reference: Reference::of(state, seq)?,
             known_size: known_size(state, seq),
             read: None,
@@ -68,17 +87,28 @@ impl Mail for MdboxMail<'_> {
         if let Some(size) = self.known_size {
             return Ok(size);
         }
-        let told = self.read()?.1.virtual_size();
-        match told {
-            Some(size) => Ok(size),
-            None => self.count(),
+        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+            return Ok(size);
         }
+        let told = self.read()?.1.virtual_size();
+        let size = match told {
+            Some(size) => size,
+            None => self.count()?,
+        };
+        self.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        Ok(size)
     }
 
     fn internal_date(&mut self) -> Result<MailDate, Error> {
+        if let Some(date) = self.cached(FieldId::DATE_RECEIVED).and_then(decode_u32) {
+            return Ok(MailDate::local(date.into()));
+        }
         let saved = i64::from(self.reference.record.save_date);
-        let received = self.read()?.1.received();
-        Ok(MailDate::local(received.unwrap_or(saved)))
+        let received = self.read()?.1.received().unwrap_or(saved);
+        if let Ok(seconds) = u32::try_from(received) {
+            self.learn(FieldId::DATE_RECEIVED, &seconds.to_le_bytes());
+        }
+        Ok(MailDate::local(received))
     }
 
     fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
@@ -127,6 +157,16 @@ fn known_size(state: &State, seq: Seq) -> Option<u64> {
 }
 
 impl MdboxMail<'_> {
+    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
+        self.cache.as_mut()?.get(self.seq, id)
+    }
+
+    fn learn(&mut self, id: FieldId, value: &[u8]) {
+        if let Some(cache) = &mut self.cache {
+            cache.learn(self.seq, id, value.to_vec());
+        }
+    }
+
     /// Ancient versions wrote no V.
     fn count(&mut self) -> Result<u64, Error> {
         let mut size = VirtualSize::default();

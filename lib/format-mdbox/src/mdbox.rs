@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dbox::view::{Backend, Removal, View};
 use dbox::{AttachmentDir, DboxFile, Message};
-use index::{Backup, Created, ExtSpec, Index, IndexSync, Options, State, Transaction};
+use index::{
+    Backup, CacheView, Cached, Created, ExtSpec, Index, IndexSync, Options, State, Transaction,
+    cache,
+};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
     Status, StoredMailbox, Uid, UidSet, UidValidity,
 };
 
+use crate::batch::Queue;
 use crate::copy;
 use crate::mail::{MdboxMail, Reference};
 use crate::mailbox_ext::{
@@ -39,12 +43,20 @@ impl Naming {
     }
 }
 
+/// An open index and its cache.
+pub(crate) struct Opened {
+    pub index: Arc<Index>,
+    pub cached: Arc<Cached>,
+}
+
 /// One mdbox mailbox. Sessions share it by `Arc`; each has a [`View`] of its own.
 pub struct Mdbox {
     pub(crate) storage: Arc<Storage>,
     context: Context,
     naming: Naming,
-    index: OnceLock<Index>,
+    pub(crate) queue: Queue,
+    cache_settings: cache::Settings,
+    index: OnceLock<Opened>,
     opening: Mutex<()>,
 }
 
@@ -56,6 +68,8 @@ impl Mdbox {
             storage,
             context,
             naming,
+            queue: Queue::default(),
+            cache_settings: cache::Settings::default(),
             index: OnceLock::new(),
             opening: Mutex::new(()),
         }
@@ -65,6 +79,15 @@ impl Mdbox {
     #[must_use]
     pub fn storage(&self) -> &Arc<Storage> {
         &self.storage
+    }
+
+    /// What the configuration says about its cache.
+    #[must_use]
+    pub fn cached_as(self, cache_settings: cache::Settings) -> Self {
+        Self {
+            cache_settings,
+            ..self
+        }
     }
 
     pub(crate) fn name(&self) -> &MailboxName {
@@ -100,7 +123,13 @@ impl Mdbox {
     pub(crate) fn up_to_date(&self, access: Access) -> Result<Arc<State>, Error> {
         let mut state = self.refresh()?;
         if self.is_foreign(&state)? {
-            self.storage.relink("a mailbox does not fit its map")?;
+            match self.storage.relink("a mailbox does not fit its map") {
+                // Who may only look still looks.
+                Err(error) if access == Access::ReadOnly => {
+                    tracing::warn!("{}: {error}", self.name());
+                }
+                other => other?,
+            }
             state = self.refresh()?;
         }
         let requests = self.index()?.has_requests();
@@ -154,6 +183,10 @@ impl Mdbox {
     }
 
     fn index(&self) -> Result<&Index, Error> {
+        Ok(&self.opened()?.index)
+    }
+
+    pub(crate) fn opened(&self) -> Result<&Opened, Error> {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
@@ -167,7 +200,9 @@ impl Mdbox {
             Err(index::Error::NotFound { .. }) if self.exists()? => self.create_index()?,
             other => other.map_err(|error| self.told(error))?,
         };
-        Ok(self.index.get_or_init(|| index))
+        let index = Arc::new(index);
+        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        Ok(self.index.get_or_init(|| Opened { index, cached }))
     }
 
     fn index_dir(&self) -> Result<&Path, Error> {
@@ -250,8 +285,23 @@ impl Backend for Mdbox {
         state: &Arc<State>,
         seq: Seq,
     ) -> Result<Box<dyn Mail + 'v>, Error> {
-        let mail = MdboxMail::new(self, state, seq).ok_or(Error::Expunged)?;
-        Ok(Box::new(mail))
+        let mail = MdboxMail::new(self, (state, seq), None);
+        Ok(Box::new(mail.ok_or(Error::Expunged)?))
+    }
+
+    fn mail_cached<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+        cache: &'v mut CacheView,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        let mail = MdboxMail::new(self, (state, seq), Some(cache));
+        Ok(Box::new(mail.ok_or(Error::Expunged)?))
+    }
+
+    fn cached(&self) -> Option<Arc<Cached>> {
+        let opened = self.opened().ok()?;
+        Some(Arc::clone(&opened.cached))
     }
 
     fn watched(&self) -> Option<&Path> {

@@ -264,6 +264,26 @@ impl Outputs {
         self.is_kept = true;
     }
 
+    /// Gives the locks back; what is not kept goes.
+    pub fn release(&mut self) {
+        for output in std::mem::take(&mut self.outputs) {
+            self.end(output);
+        }
+    }
+
+    fn end(&self, mut output: Output) {
+        match output.begun {
+            _ if self.is_kept && output.id.is_some() => {}
+            Some(begun) if output.writer.end() > begun => {
+                if let Err(error) = output.writer.roll_back(begun) {
+                    tracing::warn!("messages that nobody knows stay: {error}");
+                }
+            }
+            Some(_) => {}
+            None => self.remove(&output),
+        }
+    }
+
     fn remove(&self, output: &Output) {
         if let Err(error) = self.storage.fs.unlink_if_exists(&output.path) {
             tracing::warn!("an unused file stays: {error}");
@@ -273,17 +293,6 @@ impl Outputs {
 
 impl Drop for Outputs {
     fn drop(&mut self) {
-        for mut output in std::mem::take(&mut self.outputs) {
-            match output.begun {
-                _ if self.is_kept && output.id.is_some() => {}
-                Some(begun) if output.writer.end() > begun => {
-                    if let Err(error) = output.writer.roll_back(begun) {
-                        tracing::warn!("messages that nobody knows stay: {error}");
-                    }
-                }
-                Some(_) => {}
-                None => self.remove(&output),
-            }
-        }
+        self.release();
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dbox::{AttachmentDir, DboxFile, ExternalRef, Message, Place as Where, scan};
+use dbox::{AttachmentDir, DboxFile, ExternalRef, Message, Place as Where, scan, temp};
 use mailbox::Error;
 use sys::fs::{FsFile, How, found};
 
@@ -75,6 +75,9 @@ impl Storage {
             self.purge_file(id, &counts, &mut purged)?;
         }
         self.set_strangers_aside(&picture)?;
+        for (_, dir) in self.dirs.places().dirs() {
+            found(temp::clean(&self.fs, dir))?;
+        }
         Ok(purged)
     }
 

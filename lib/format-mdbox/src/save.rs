@@ -10,8 +10,9 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use dbox::{BodyFormat, Key, Metadata, Sizes, temp};
+use index::cache::FieldId;
 use index::log::record::Toggle;
-use index::{IndexSync, Transaction};
+use index::{IndexSync, Learnt, Transaction};
 use mailbox::{Appended, Error, Flags, Guid, Keyword, NewMail, Uid, UidSet, UidValidity};
 
 use crate::guid;
@@ -35,32 +36,57 @@ pub(crate) struct NewRecord {
     pub flags: u8,
     pub keywords: Vec<Keyword>,
     pub save_date: u32,
+    /// What the cache may want to know.
+    pub known: Known,
 }
 
+/// Values of cached fields.
+pub(crate) type Known = Vec<(FieldId, Vec<u8>)>;
+
 /// A message that waits in a mail file for the commit.
-struct Pending {
-    written: Written,
+pub(crate) struct Pending {
+    pub written: Written,
     guid: Guid,
     flags: u8,
     keywords: Vec<Keyword>,
     save_date: u32,
+    known: Known,
+}
+
+impl Pending {
+    /// What the mailbox's index is to have of it.
+    pub fn record(&self, map_uid: MapUid) -> NewRecord {
+        NewRecord {
+            map_uid,
+            guid: Some(self.guid),
+            flags: self.flags,
+            keywords: self.keywords.clone(),
+            save_date: self.save_date,
+            known: self.known.clone(),
+        }
+    }
+}
+
+/// What a transaction has written, and not yet committed.
+pub(crate) struct Work {
+    pub outputs: Outputs,
+    pub pending: Vec<Pending>,
 }
 
 /// Messages on their way into one mailbox. What is not committed vanishes.
 pub(crate) struct Saving {
     mdbox: Arc<Mdbox>,
-    outputs: Outputs,
-    pending: Vec<Pending>,
+    work: Work,
 }
 
 impl Saving {
     /// Begins a transaction.
     pub fn begin(mdbox: Arc<Mdbox>) -> Self {
-        Self {
+        let work = Work {
             outputs: Outputs::new(&mdbox.storage),
-            mdbox,
             pending: Vec::new(),
-        }
+        };
+        Self { mdbox, work }
     }
 
     fn write(&mut self, mail: &NewMail, body: &mut dyn Read) -> Result<(), Error> {
@@ -76,56 +102,33 @@ impl Saving {
             line_ends: storage.settings.common.line_ends,
             encoding: storage.settings.encoding,
         };
-        let written = self.outputs.write(size, None, &mut |writer| {
+        let mut virtual_size = 0;
+        let written = self.work.outputs.write(size, None, &mut |writer| {
             writer.save(&mut body, format, &mut |sizes| {
+                virtual_size = sizes.virtual_size;
                 metadata(sizes, received, &guid, &mailbox)
             })
         })?;
-        self.pending.push(Pending {
+        let date = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
+        self.work.pending.push(Pending {
             written,
             guid: guid::from_text(guid.as_bytes()),
             flags: mail.flags.without(Flags::RECENT).index_bits(),
             keywords: mail.keywords.clone(),
             save_date: now,
+            known: vec![
+                (FieldId::DATE_RECEIVED, date(received)),
+                (FieldId::SIZE_VIRTUAL, virtual_size.to_le_bytes().to_vec()),
+            ],
         });
         Ok(())
     }
 
-    fn commit(mut self) -> Result<Appended, Error> {
-        if !self.pending.is_empty() {
-            self.outputs.sync()?;
+    fn commit(self) -> Result<Appended, Error> {
+        if !self.work.pending.is_empty() {
+            self.work.outputs.sync()?;
         }
-        let mdbox = Arc::clone(&self.mdbox);
-        let mut map = mdbox.storage.lock_map()?;
-        let mut sync = mdbox.lock()?;
-        let written: Vec<Written> = self.pending.iter().map(|pending| pending.written).collect();
-        let places = self.outputs.place(&mut map, &written);
-        let places = places.map_err(Failed::into_error)?;
-        let map_uids = match map.append(&places) {
-            Ok(map_uids) => map_uids,
-            Err(Failed::Nothing(error)) => return Err(error),
-            Err(Failed::Maybe(error)) => {
-                self.outputs.keep();
-                return Err(error);
-            }
-        };
-        self.outputs.keep();
-        let records: Vec<NewRecord> = map_uids
-            .into_iter()
-            .zip(&self.pending)
-            .map(|(map_uid, pending)| NewRecord {
-                map_uid,
-                guid: Some(pending.guid),
-                flags: pending.flags,
-                keywords: pending.keywords.clone(),
-                save_date: pending.save_date,
-            })
-            .collect();
-        let appended = mdbox.append(&mut map, &mut sync, &records)?;
-        // The mail files are unlocked before the map is.
-        drop(self);
-        mdbox.finish_both(sync, map);
-        Ok(appended)
+        self.mdbox.commit(self.work)
     }
 }
 
@@ -150,28 +153,53 @@ fn metadata(sizes: &Sizes, received: i64, guid: &str, mailbox: &str) -> Metadata
 
 impl Mdbox {
     /// Gives messages that the map counts already a place in this mailbox; durable when it returns. On
-    /// failure their references are taken back.
-    pub(crate) fn append(
-        &self,
+    /// failure they are not there, and their references are taken back.
+    pub(crate) fn append<'m>(
+        &'m self,
         map: &mut LockedMap<'_>,
-        sync: &mut IndexSync<'_>,
+        mut sync: IndexSync<'m>,
         records: &[NewRecord],
-    ) -> Result<Appended, Error> {
-        match append_records(sync, records) {
-            Ok(appended) => Ok(appended),
-            // The mailbox may refer to them.
-            Err(Failed::Maybe(error)) => Err(error),
-            Err(Failed::Nothing(error)) => {
-                let mut counts = BTreeMap::new();
-                for record in records {
-                    *counts.entry(record.map_uid).or_insert(0) -= 1;
+    ) -> Result<(Appended, IndexSync<'m>), Error> {
+        match self.append_records(&mut sync, records) {
+            Ok(appended) => Ok((appended, sync)),
+            Err((uids, failed)) => {
+                let withdrawn = match &failed {
+                    Failed::Nothing(_) => Ok(()),
+                    Failed::Maybe(_) => {
+                        drop(sync);
+                        self.withdraw(&uids)
+                    }
+                };
+                match withdrawn {
+                    Ok(()) => self.uncount(map, records),
+                    Err(also) => tracing::error!("{}: refused, but there: {also}", self.name()),
                 }
-                if let Err(failed) = map.count(&counts) {
-                    let error = failed.into_error();
-                    tracing::warn!("{}: references stay counted: {error}", self.name());
-                }
-                Err(error)
+                Err(failed.into_error())
             }
+        }
+    }
+
+    /// Messages that are in the log, but nobody knows whether for good, are refused: they go again.
+    fn withdraw(&self, uids: &[Uid]) -> Result<(), Error> {
+        let mut sync = self.lock()?;
+        let mut transaction = Transaction::external();
+        for uid in uids {
+            transaction.expunge(uid.get(), [0; 16]);
+        }
+        transaction.make_durable();
+        sync.commit(&transaction)
+            .map_err(|error| self.told(error))?;
+        Ok(())
+    }
+
+    fn uncount(&self, map: &mut LockedMap<'_>, records: &[NewRecord]) {
+        let mut counts = BTreeMap::new();
+        for record in records {
+            *counts.entry(record.map_uid).or_insert(0) -= 1;
+        }
+        if let Err(failed) = map.count(&counts) {
+            let error = failed.into_error();
+            tracing::warn!("{}: references stay counted: {error}", self.name());
         }
     }
 
@@ -183,26 +211,57 @@ impl Mdbox {
             }
         }
     }
-}
 
-fn append_records(sync: &mut IndexSync<'_>, records: &[NewRecord]) -> Result<Appended, Failed> {
-    let header = sync.state().header();
-    let first = header.next_uid();
-    let uid_validity = UidValidity::new(header.uid_validity());
-    let too_many = Failed::Nothing(Error::Limit {
-        what: "No more UIDs in this mailbox",
-    });
-    let uids = (first..u32::MAX).map_while(Uid::new);
-    let uids: Vec<Uid> = uids.take(records.len()).collect();
-    let (Some(uid_validity), true) = (uid_validity, uids.len() == records.len()) else {
-        return Err(too_many);
-    };
-    if !records.is_empty() {
+    fn append_records(
+        &self,
+        sync: &mut IndexSync<'_>,
+        records: &[NewRecord],
+    ) -> Result<Appended, (Vec<Uid>, Failed)> {
+        let header = sync.state().header();
+        let first = header.next_uid();
+        let uid_validity = UidValidity::new(header.uid_validity());
+        let uids = (first..u32::MAX).map_while(Uid::new);
+        let uids: Vec<Uid> = uids.take(records.len()).collect();
+        let (Some(uid_validity), true) = (uid_validity, uids.len() == records.len()) else {
+            let error = Error::Limit {
+                what: "No more UIDs in this mailbox",
+            };
+            return Err((Vec::new(), Failed::Nothing(error)));
+        };
+        if records.is_empty() {
+            return Ok(Appended { uid_validity, uids });
+        }
         let mut transaction = append_transaction(&uids, records);
         transaction.make_durable();
-        sync.commit(&transaction)?;
+        self.stage(sync, &mut transaction, (&uids, records));
+        match sync.commit(&transaction) {
+            Ok(_) => Ok(Appended { uid_validity, uids }),
+            Err(error) => Err((uids, error.into())),
+        }
     }
-    Ok(Appended { uid_validity, uids })
+
+    /// What the cache wants to know of new messages.
+    fn stage(
+        &self,
+        sync: &IndexSync<'_>,
+        transaction: &mut Transaction,
+        (uids, records): (&[Uid], &[NewRecord]),
+    ) {
+        let (Ok(opened), Some(first)) = (self.opened(), uids.first()) else {
+            return;
+        };
+        let wanted = opened.cached.wanted(sync.state(), *first);
+        let learnt = uids.iter().zip(records).filter_map(|(uid, record)| {
+            let known = record.known.iter();
+            let values: Known = known
+                .filter(|(id, _)| wanted.contains(id))
+                .cloned()
+                .collect();
+            (!values.is_empty()).then_some(Learnt { uid: *uid, values })
+        });
+        let learnt: Vec<Learnt> = learnt.collect();
+        opened.cached.stage(sync, transaction, &learnt);
+    }
 }
 
 fn append_transaction(uids: &[Uid], records: &[NewRecord]) -> Transaction {

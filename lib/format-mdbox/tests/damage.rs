@@ -100,9 +100,7 @@ fn a_damaged_mail_file_costs_one_message_at_most() {
     let home = common::scratch();
     let template = home.path().join("mdbox");
     let sound = prepare(&template);
-    let size = std::fs::metadata(template.join("storage/m.1"))
-        .unwrap()
-        .len() as usize;
+    let size = std::fs::read(template.join("storage/m.1")).unwrap().len();
     each_damage(&template, "storage/m.1", &mut |root, what, at| {
         for (name, expected) in &sound {
             let found = look(root, name).unwrap_or_else(|| panic!("{what}: no {name}"));

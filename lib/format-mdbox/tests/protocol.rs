@@ -412,3 +412,55 @@ fn whoever_waits_is_woken() {
     inbox.wake();
     assert!(is_woken(waiting.as_ref(), 60));
 }
+
+#[test]
+fn deliveries_at_once_share_their_syncs() {
+    use std::sync::{Arc, Barrier};
+    use sys::fs::faulty::{Fault, FaultyFs};
+    const THREADS: u32 = 8;
+    const ROUNDS: u32 = 10;
+    let home = common::scratch();
+    let faulty = Arc::new(FaultyFs::new(Fault::None));
+    let fs = Fs::new(faulty.clone());
+    let store = Store::with(&home.path().join("mdbox"), fs, Settings::default());
+    let inbox = store.create("INBOX");
+    let barrier = Barrier::new(THREADS as usize);
+    let told: Vec<Uid> = std::thread::scope(|scope| {
+        let threads = (0..THREADS).map(|thread| {
+            let (inbox, barrier) = (&inbox, &barrier);
+            scope.spawn(move || {
+                let mut uids = Vec::new();
+                for round in 0..ROUNDS {
+                    let mut save = inbox.clone().begin_save().unwrap();
+                    let body = message(thread * 100 + round);
+                    save.save(&NewMail::default(), &mut body.as_slice())
+                        .unwrap();
+                    barrier.wait();
+                    uids.extend(save.commit().unwrap().uids);
+                }
+                uids
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        let uids = threads.into_iter().map(|thread| thread.join().unwrap());
+        uids.flatten().collect()
+    });
+    let mut once = told.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), told.len());
+    let mut view = open(&inbox, Access::ReadWrite);
+    let shown = seen(view.as_mut());
+    for (thread, uids) in (0..).zip(told.chunks(ROUNDS as usize)) {
+        for (round, uid) in (0..).zip(uids) {
+            let body = common::hash(&message(thread * 100 + round));
+            let found = shown.iter().find(|seen| seen.uid == uid.get()).unwrap();
+            assert_eq!(found.sha256, body);
+        }
+    }
+    let calls = faulty.calls();
+    let syncs = calls.iter().filter(|call| call.name == "sync_data").count();
+    // Each message's file, and map and mailbox for less than each message.
+    assert!(syncs < (THREADS * ROUNDS * 3) as usize, "{syncs}");
+    map_is_settled(&store);
+}

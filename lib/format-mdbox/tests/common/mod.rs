@@ -143,9 +143,13 @@ pub fn one(view: &mut dyn Mailbox, seq: Seq) -> Result<Seen, Error> {
     let modseq = view.modseq(seq).map_or(0, |modseq| modseq.get());
     let mut mail = view.mail(seq)?;
     let (size, date) = (mail.size()?, mail.internal_date()?.seconds);
-    let (saved, guid) = (mail.save_date()?.unwrap().seconds, mail.guid()?);
     let mut body = Vec::new();
     mail.body()?.read_to_end(&mut body).map_err(Error::Input)?;
+    // A damaged record is known only when the message was read.
+    let (saved, guid) = (
+        mail.save_date()?.map_or(0, |date| date.seconds),
+        mail.guid()?,
+    );
     Ok(Seen {
         uid,
         flags: flags.filter(|flag| flag != "\\Recent").collect(),
