@@ -122,7 +122,7 @@ impl Printer {
             assigned.show(setting.kind) != Value::show(setting.kind, setting.default)
         };
         let wanted = match self.which {
-            Which::All => true,
+            Which::All => !setting.hidden || assigned.is_some(),
             Which::Changed => assigned.is_some_and(differs),
             Which::Assigned | Which::InFilter => assigned.is_some(),
         };
@@ -175,7 +175,7 @@ impl Printer {
                 .collect(),
             _ => {
                 let wanted = |setting: &&Setting| {
-                    self.which == Which::All
+                    (self.which == Which::All && !setting.hidden)
                         || block.values.contains_key(setting.name)
                         || always(section.name, setting.name)
                 };

@@ -5,6 +5,7 @@
 mod auth;
 mod base;
 mod imap;
+mod index;
 mod lmtp;
 mod login;
 mod mail;
@@ -103,6 +104,8 @@ pub struct Setting {
     pub default: &'static str,
     /// Whose snapshot holds it.
     pub readers: Readers,
+    /// Listed only where it is set: nobody needs to know of it.
+    pub hidden: bool,
 }
 
 /// A row. Rooms abbreviate it further for their own readers.
@@ -117,6 +120,20 @@ const fn setting(
         kind,
         default,
         readers,
+        hidden: false,
+    }
+}
+
+/// A row of a setting that is hidden.
+const fn hidden(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    readers: Readers,
+) -> Setting {
+    Setting {
+        hidden: true,
+        ..setting(name, kind, default, readers)
     }
 }
 
@@ -125,6 +142,7 @@ static GLOBAL: LazyLock<BTreeMap<&'static str, &'static Setting>> = LazyLock::ne
     let rooms = [
         base::SETTINGS,
         mail::SETTINGS,
+        index::SETTINGS,
         auth::SETTINGS,
         login::SETTINGS,
         ssl::SETTINGS,

@@ -1,6 +1,6 @@
 //! Sections with settings of their own: `namespace`, `passdb`, `userdb`, `service` and what stands in them.
 
-use super::{Kind, Readers, Setting, service, setting};
+use super::{Kind, Readers, Setting, hidden, service, setting};
 
 const MAIL: Readers = Readers::MAIL;
 /// Passwords of databases may stand in `args`: the worker is told what it needs.
@@ -80,7 +80,7 @@ pub const SECTIONS: &[Section] = &[
 ];
 
 const NAMESPACE: &[Setting] = &[
-    setting("alias_for", Kind::Text, "", MAIL),
+    hidden("alias_for", Kind::Text, "", MAIL),
     setting("disabled", Kind::Bool, "no", MAIL),
     setting("hidden", Kind::Bool, "no", MAIL),
     setting("ignore_on_failure", Kind::Bool, "no", MAIL),
