@@ -127,7 +127,7 @@ fn a_flipped_byte_loses_at_most_its_transaction() {
     let (_fixture, dir) = sdbox();
     let whole = std::fs::read(log(&dir)).unwrap();
     let all = uids(&open(&dir).state().unwrap());
-    for at in (0..whole.len()).step_by(11) {
+    for at in (0..whole.len()).step_by(23) {
         for flip in [0x01, 0x80] {
             let scratch = copy(&dir);
             let mut bytes = whole.clone();

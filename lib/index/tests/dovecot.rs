@@ -335,3 +335,117 @@ fn dovecot_takes_an_index_that_we_made() {
     assert!(tree.find(&[b"Sketches2"]).is_some() && tree.find(&path).is_none());
     store.has_no_complaints();
 }
+
+/// Plays the mail user in this thread.
+fn as_owner() {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
+    let (user, group) = (Uid::from_raw(OWNER), Gid::from_raw(OWNER));
+    set_thread_res_gid(group, group, group).unwrap();
+    set_thread_res_uid(user, user, user).unwrap();
+}
+
+/// Two indexes of ours and two sessions of Dovecot change one mailbox at once, all of them with checkpoints
+/// and rotations after every other change.
+#[test]
+fn both_at_once() {
+    let store = Store::new("sdbox", RESTLESS);
+    let inbox = store.inbox();
+    let before = Index::open(&Fs::real(), &inbox, options()).unwrap();
+    let before = before.state().unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..2_u32 {
+            let inbox = &inbox;
+            scope.spawn(move || {
+                as_owner();
+                let index = Index::open(&Fs::real(), inbox, restless()).unwrap();
+                for round in 0..60_u32 {
+                    let mut sync = index.begin_sync().unwrap();
+                    let mut transaction = Transaction::internal();
+                    transaction.update_flags(&one(1 + round % 5), 2, 1);
+                    let name = format!("ours{number}x{}", round % 7);
+                    transaction.update_keyword(Toggle::Add, &name, &one(1 + round % 4));
+                    if round % 10 == 9 {
+                        // The newest, which Dovecot has appended: it completes the removal.
+                        let newest = sync.state().header().next_uid() - 1;
+                        transaction.expunge(newest.max(16), [0; 16]);
+                    }
+                    sync.commit(&transaction).unwrap();
+                    sync.finish().unwrap();
+                }
+            });
+        }
+        for number in 0..2 {
+            let mut imap = store.login();
+            scope.spawn(move || {
+                imap.ok("SELECT INBOX");
+                for round in 0..40 {
+                    imap.ok(&format!(
+                        "UID STORE 1:3 +FLAGS (theirs{number}x{})",
+                        round % 5
+                    ));
+                    imap.ok("UID STORE 2 -FLAGS (\\Flagged)");
+                    if round % 4 == 0 {
+                        assert!(imap.append("INBOX", "", b"Subject: x\r\n\r\nx\r\n").is_ok());
+                    }
+                }
+            });
+        }
+    });
+    let mut imap = store.login();
+    imap.ok("SELECT INBOX (CONDSTORE)");
+    imap.ok("NOOP");
+    let state = Index::open(&Fs::real(), &inbox, options())
+        .unwrap()
+        .state()
+        .unwrap();
+    assert_eq!(theirs(&mut imap), ours(&state));
+    assert!(!state.header().is_repaired());
+    assert_eq!(state.header().next_uid(), before.header().next_uid() + 20);
+    for (prefix, count) in [
+        ("ours0x", 7),
+        ("ours1x", 7),
+        ("theirs0x", 5),
+        ("theirs1x", 5),
+    ] {
+        let known = state
+            .keywords()
+            .iter()
+            .filter(|name| name.starts_with(prefix));
+        assert_eq!(known.count(), count, "{:?}", state.keywords());
+    }
+    for (old, new) in before.records().zip(state.records()) {
+        assert_eq!(old.uid(), new.uid());
+    }
+    store.has_no_complaints();
+}
+
+/// What we have mended, Dovecot takes: it looks what is missing, and nothing is.
+#[test]
+fn dovecot_takes_what_we_repaired() {
+    let store = Store::new("sdbox", "");
+    let log = store.inbox().join("dovecot.index.log");
+    let before = Index::open(&Fs::real(), &store.inbox(), options()).unwrap();
+    let before = ours(&before.state().unwrap());
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[4..8].fill(0);
+    std::fs::write(&log, &bytes).unwrap();
+    let index = Index::open(&Fs::real(), &store.inbox(), options()).unwrap();
+    assert_eq!(ours(&index.state().unwrap()), before);
+    drop(index);
+    store.hand_over();
+    let mut imap = store.login();
+    imap.ok("SELECT INBOX (CONDSTORE)");
+    let flags = |lines: &[String]| -> Vec<String> {
+        let lines = lines.iter();
+        // Rebuilding, Dovecot gives new modseqs.
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
+            .collect()
+    };
+    assert_eq!(flags(&theirs(&mut imap)), flags(&before));
+    let index = Index::open(&Fs::real(), &store.inbox(), options()).unwrap();
+    let state = index.state().unwrap();
+    assert_eq!(theirs(&mut imap), ours(&state));
+    assert!(!state.header().is_repaired());
+}

@@ -10,13 +10,20 @@ pub struct Walk<'a> {
     /// Offset in the file of the first of `bytes`.
     base: u64,
     at: usize,
+    /// Up to here, records are known to follow one another.
+    whole_to: usize,
 }
 
 impl<'a> Walk<'a> {
     /// `bytes` lie at `base` of the file, where a record begins.
     #[must_use]
     pub fn new(bytes: &'a [u8], base: u64) -> Self {
-        Self { bytes, base, at: 0 }
+        Self {
+            bytes,
+            base,
+            at: 0,
+            whole_to: 0,
+        }
     }
 
     /// Where the next record would begin. After the last one: where what is complete ends; bytes
@@ -41,8 +48,14 @@ impl<'a> Iterator for Walk<'a> {
         let record = RawRecord::decode(rest, self.offset())?;
         if record.kind == kind::BOUNDARY {
             let size = usize::try_from(u32_at(record.payload, 0)?).ok()?;
-            if !is_whole(rest.get(..size)?) {
-                return None;
+            let end = self.at.checked_add(size)?;
+            // Boundaries in boundaries: each record is looked at once.
+            let from = self.whole_to.max(self.at);
+            if end > from {
+                if !is_whole(self.bytes.get(from..end)?) {
+                    return None;
+                }
+                self.whole_to = end;
             }
         }
         self.at += record.size();

@@ -144,23 +144,26 @@ pub(super) fn survivors(bytes: &[u8]) -> Option<Vec<usize>> {
         let mut rest = Walk::new(bytes.get(BOUNDARY_SIZE..)?, 0);
         rest.find(|record| record.kind == kind::BOUNDARY)?;
     }
-    let (mut found, broken) = sound_run(bytes, 0);
+    let mut seen = vec![false; bytes.len() / 4 + 1];
+    let (mut found, broken) = sound_run(bytes, 0, &mut seen);
     if broken == bytes.len() {
         return Some(found);
     }
     let behind = (broken + 4..bytes.len()).step_by(4).find_map(|at| {
-        let (run, end) = sound_run(bytes, at);
+        let (run, end) = sound_run(bytes, at, &mut seen);
         (end == bytes.len()).then_some(run)
     })?;
     found.extend(behind);
     Some(found)
 }
 
-/// Records one after the other that make sense, and where they end. Boundaries are passed over.
-fn sound_run(bytes: &[u8], mut at: usize) -> (Vec<usize>, usize) {
+/// Records one after the other that make sense, and where they end. Boundaries are passed over. A run that
+/// gets where another has been ends there, as that one got nowhere: each place is looked at once.
+fn sound_run(bytes: &[u8], mut at: usize, seen: &mut [bool]) -> (Vec<usize>, usize) {
     let mut found = Vec::new();
     while let Some(record) = RawRecord::decode(bytes.get(at..).unwrap_or_default(), 0) {
-        if !is_sound(&record) {
+        let been = seen.get_mut(at / 4);
+        if !been.is_some_and(|been| !std::mem::replace(been, true)) || !is_sound(&record) {
             break;
         }
         if record.kind != kind::BOUNDARY {

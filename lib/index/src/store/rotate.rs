@@ -151,7 +151,7 @@ impl Index {
                 let Some(there) = self.fs.stat_opt(path)? else {
                     return self.fs.open(path, How::CreateNew, mode);
                 };
-                let age = i64::from(clock::now()) - there.mtime.sec;
+                let age = i64::from(clock::now()).saturating_sub(there.mtime.sec);
                 if age <= stale.after {
                     return Err(error);
                 }

@@ -28,7 +28,8 @@ pub struct IndexSync<'a> {
 }
 
 impl Index {
-    /// Waits for the lock, refreshes, and repairs what is torn or damaged.
+    /// Waits for the lock, refreshes, and repairs what is torn or damaged. A thread that has one of this
+    /// index must not begin another.
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Deleted`], failed calls.
