@@ -34,6 +34,16 @@ namespace inbox {
 mail_location = sdbox:~/sdbox:ALT=~/alt
 ";
 
+/// Checkpoints and rotations all the time.
+const RESTLESS: &str = "
+mail_index_rewrite_min_log_bytes = 64
+mail_index_rewrite_max_log_bytes = 128
+mail_index_log_rotate_min_size = 512
+mail_index_log_rotate_max_size = 1k
+mail_index_log_rotate_min_age = 0
+mail_cache_purge_min_size = 256
+";
+
 const BOXES: [&str; 2] = ["INBOX", "Sub"];
 
 struct Store {
@@ -337,14 +347,33 @@ fn do_theirs(imap: &mut Imap, step: &Step) {
 
 #[test]
 fn in_turns() {
-    let store = Store::new("sdbox", "");
+    take_turns(&Store::new("sdbox", ""));
+}
+
+#[test]
+fn in_turns_with_rotations() {
+    let store = Store::new("sdbox", RESTLESS);
+    take_turns(&store);
+    let inbox = store.home().join("sdbox/mailboxes/INBOX/dbox-Mails");
+    let log = std::fs::read(inbox.join("dovecot.index.log")).unwrap();
+    assert!(log[8] > 5, "log number {}", log[8]);
+}
+
+fn take_turns(store: &Store) {
     store.agree("unpacking");
     let mut imap = store.login();
-    let mut dice = Dice(20_261_123);
-    for number in 0..160 {
+    // For longer runs by hand.
+    let given = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
+    let mut dice = Dice(given("SDBOX_SEED").unwrap_or(20_261_123));
+    let steps = given("SDBOX_STEPS").and_then(|steps| u32::try_from(steps).ok());
+    for number in 0..steps.unwrap_or(160) {
         let step = step(&mut dice, number);
         match dice.below(2) {
-            0 => do_ours(&store, &step),
+            0 => do_ours(store, &step),
             _ => do_theirs(&mut imap, &step),
         }
         if number % 8 == 7 {
@@ -378,19 +407,26 @@ fn in_turns() {
 
 #[test]
 fn at_once() {
-    let store = Store::new("sdbox", "");
+    work_together(&Store::new("sdbox", ""));
+}
+
+#[test]
+fn at_once_with_rotations() {
+    work_together(&Store::new("sdbox", RESTLESS));
+}
+
+fn work_together(store: &Store) {
     let before = ours(&store.sdbox("INBOX")).len();
-    const ROUNDS: u32 = 25;
+    let rounds = std::env::var("SDBOX_ROUNDS").map_or(25, |n| n.parse().unwrap());
     std::thread::scope(|scope| {
         for worker in 0..2_u32 {
-            let store = &store;
             scope.spawn(move || {
                 let sdbox = store.sdbox("INBOX");
                 as_user(|| {
                     let named = MailboxName::new("x").unwrap();
                     let open = || Arc::clone(&sdbox).open(&named, Access::ReadWrite).unwrap();
                     let mut view = open();
-                    for round in 0..ROUNDS {
+                    for round in 0..rounds {
                         let mut saving = Arc::clone(&sdbox).begin_save().unwrap();
                         let body = text(1000 * (worker + 1) + round);
                         saving
@@ -411,7 +447,7 @@ fn at_once() {
             scope.spawn(move || {
                 let mut imap = store.login();
                 imap.ok("SELECT INBOX");
-                for round in 0..ROUNDS {
+                for round in 0..rounds {
                     let body = text(5000 * (worker + 1) + round);
                     let reply = imap.append("INBOX", "(theirs)", body.as_bytes());
                     let uid = between(&reply.tagged, "APPENDUID ", "]");
@@ -428,10 +464,14 @@ fn at_once() {
     });
     store.has_no_complaints();
     store.agree("all at once");
+    let kept = rounds as usize * 4 / 5;
     let lines = ours(&store.sdbox("INBOX"));
-    assert_eq!(lines.len(), before + 4 * 20);
+    assert_eq!(lines.len(), before + 4 * kept);
     let with = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
-    assert_eq!((with("ours0"), with("ours1"), with("theirs")), (20, 20, 40));
+    assert_eq!(
+        (with("ours0"), with("ours1"), with("theirs")),
+        (kept, kept, 2 * kept)
+    );
     for name in BOXES {
         let found = as_user(|| store.sdbox(name).resync(Mode::DryRun).unwrap());
         assert!(found.is_empty(), "{name}: {found:?}");

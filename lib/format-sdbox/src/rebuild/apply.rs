@@ -40,7 +40,7 @@ impl Sdbox {
             true => sync.commit(&transaction),
             false => sync.start_over(&transaction),
         };
-        written.map_err(|error| self.told(error))?;
+        written?;
         Ok(())
     }
 
