@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use dbox::AttachmentDir;
 use format_maildir::{Maildir, settings::Options as MaildirOptions};
+use format_mbox::digest::Md5Headers;
+use format_mbox::{LockMethod, Mbox, Syncs, Writes};
 use format_mdbox::{Dirs, Mdbox, Naming};
 use format_sdbox::{Options as SdboxOptions, Sdbox};
 use mailbox::{Context, Error, StoredMailbox};
@@ -13,7 +15,7 @@ use sys::fs::Fs;
 
 use crate::list::List;
 use crate::location::{Expand, Format, Index, Location, below};
-use crate::settings::Settings;
+use crate::settings::{MboxMd5, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
 
@@ -23,6 +25,7 @@ pub struct Options {
     maildir: MaildirOptions,
     sdbox: SdboxOptions,
     mdbox: MdboxOptions,
+    mbox: format_mbox::Settings,
 }
 
 /// Of one storage, but for where it is.
@@ -57,6 +60,7 @@ impl Options {
                 rotate_size: settings.mdbox_rotate_size.0,
                 rotate_interval: settings.mdbox_rotate_interval.duration(),
             },
+            mbox: of_mboxes(settings, user)?,
         })
     }
 
@@ -87,11 +91,46 @@ impl Options {
                 let naming = Naming::Directories(levels.join("/"));
                 Ok(Arc::new(Mdbox::new(storage, context, naming)))
             }
-            Format::Mbox => Err(Error::Config(
-                "mail_location: mbox is not supported by this version".to_owned(),
-            )),
+            Format::Mbox => Ok(Arc::new(Mbox::new(context, self.mbox.clone()))),
         }
     }
+}
+
+fn of_mboxes(settings: &Settings, user: &MailUser) -> Result<format_mbox::Settings, Error> {
+    let locks = |name: &str, words: &[String]| {
+        let locks = LockMethod::parse_list(&words.join(" "));
+        locks.map_err(|error| Error::Config(format!("{name}: {error}")))
+    };
+    let sender = match user.name.contains('@') {
+        true => user.name.clone(),
+        false => {
+            let host = String::from_utf8_lossy(sys::fs::dotlock::host_name());
+            format!("{}@{host}", user.name)
+        }
+    };
+    let mbox = format_mbox::Settings {
+        read_locks: locks("mbox_read_locks", &settings.mbox_read_locks)?,
+        write_locks: locks("mbox_write_locks", &settings.mbox_write_locks)?,
+        lock_timeout: settings.mbox_lock_timeout.duration(),
+        dotlock_change_timeout: settings.mbox_dotlock_change_timeout.duration(),
+        syncs: match (settings.mbox_dirty_syncs, settings.mbox_very_dirty_syncs) {
+            (_, true) => Syncs::VeryDirty,
+            (true, false) => Syncs::Dirty,
+            (false, false) => Syncs::Clean,
+        },
+        writes: match settings.mbox_lazy_writes {
+            true => Writes::Lazy,
+            false => Writes::Prompt,
+        },
+        md5: match settings.mbox_md5 {
+            MboxMd5::Apop3d => Md5Headers::Apop3d,
+            MboxMd5::All => Md5Headers::All,
+        },
+        sender,
+    };
+    mbox.check()
+        .map_err(|error| Error::Config(error.to_owned()))?;
+    Ok(mbox)
 }
 
 impl MdboxOptions {

@@ -23,7 +23,9 @@ mod user;
 /// Mailbox names on disk are those of the wire, but for the separator.
 pub use imap_proto::mutf7;
 pub use location::{DirNames, EmptyLevels, Encoding, Format, Index, Layout, Location};
-pub use settings::{Auto, Fsync, Kind, MailboxSettings, NamespaceSettings, Settings, Visibility};
+pub use settings::{
+    Auto, Fsync, Kind, MailboxSettings, MboxMd5, NamespaceSettings, Settings, Visibility,
+};
 pub use shared::Shared;
 pub use store::Storage;
 pub use store::maintain::{Repairs, Run, Tier};

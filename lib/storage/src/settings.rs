@@ -27,6 +27,22 @@ pub struct Settings {
     pub mdbox_rotate_size: Size,
     /// mdbox: no file of messages is appended to when it is older; 0: any is.
     pub mdbox_rotate_interval: Seconds,
+    /// mbox: how a file is locked that is read.
+    pub mbox_read_locks: Vec<String>,
+    /// mbox: how a file is locked that is written; all of those for reading, in their order, and perhaps more.
+    pub mbox_write_locks: Vec<String>,
+    /// mbox: how long others may hold a lock.
+    pub mbox_lock_timeout: Seconds,
+    /// mbox: a `.lock` of a file that did not change for so long is nobody's.
+    pub mbox_dotlock_change_timeout: Seconds,
+    /// mbox: of a file that grew only the end is read.
+    pub mbox_dirty_syncs: bool,
+    /// mbox: the same when it is opened and checked.
+    pub mbox_very_dirty_syncs: bool,
+    /// mbox: flags are written into the file when it must be rewritten anyway.
+    pub mbox_lazy_writes: bool,
+    /// mbox: which header fields make a message's GUID.
+    pub mbox_md5: MboxMd5,
     /// COPY makes hard links.
     pub maildir_copy_with_hardlinks: bool,
     /// None: one, private, without prefix, with INBOX.
@@ -43,6 +59,16 @@ pub enum Fsync {
     Never,
     /// As optimized; differs on NFS only.
     Always,
+}
+
+/// `mbox_md5`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MboxMd5 {
+    /// Those that apop3d takes.
+    Apop3d,
+    /// All.
+    All,
 }
 
 /// `namespace NAME { … }`
@@ -197,6 +223,14 @@ impl Default for Settings {
             mail_plugins: Vec::new(),
             plugin: BTreeMap::new(),
             mail_attachment_dir: String::new(),
+            mbox_read_locks: vec!["fcntl".to_owned()],
+            mbox_write_locks: vec!["fcntl".to_owned(), "dotlock".to_owned()],
+            mbox_lock_timeout: Seconds(5 * 60),
+            mbox_dotlock_change_timeout: Seconds(2 * 60),
+            mbox_dirty_syncs: true,
+            mbox_very_dirty_syncs: false,
+            mbox_lazy_writes: true,
+            mbox_md5: MboxMd5::Apop3d,
             mdbox_rotate_size: Size(10 << 20),
             mdbox_rotate_interval: Seconds(0),
             maildir_copy_with_hardlinks: true,

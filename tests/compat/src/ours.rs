@@ -152,10 +152,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 fn attributes(entry: &ListEntry) -> BTreeSet<String> {
     let mut attributes = BTreeSet::new();
-    let children = if entry.has_children {
-        "\\HasChildren"
-    } else {
-        "\\HasNoChildren"
+    let children = match (entry.no_inferiors, entry.has_children) {
+        (true, _) => "\\NoInferiors",
+        (false, true) => "\\HasChildren",
+        (false, false) => "\\HasNoChildren",
     };
     attributes.insert(children.to_owned());
     if !entry.exists {

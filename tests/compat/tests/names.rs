@@ -202,3 +202,18 @@ fn sdbox() {
 fn sdbox_elsewhere() {
     play("sdbox:~/sdbox:INDEX=~/index:CONTROL=~/control:ALT=~/alt", 5);
 }
+
+#[test]
+fn mdbox() {
+    play("mdbox:~/mdbox", 6);
+}
+
+#[test]
+fn mdbox_elsewhere() {
+    play("mdbox:~/mdbox:INDEX=~/index:CONTROL=~/control:ALT=~/alt", 7);
+}
+
+#[test]
+fn mbox() {
+    play("mbox:~/mail:INBOX=~/inbox.mbox", 8);
+}
