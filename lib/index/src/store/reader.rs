@@ -163,7 +163,8 @@ fn sound_run(bytes: &[u8], mut at: usize, seen: &mut [bool]) -> (Vec<usize>, usi
     let mut found = Vec::new();
     while let Some(record) = RawRecord::decode(bytes.get(at..).unwrap_or_default(), 0) {
         let been = seen.get_mut(at / 4);
-        if !been.is_some_and(|been| !std::mem::replace(been, true)) || !is_sound(&record) {
+        let again = been.is_none_or(|been| std::mem::replace(been, true));
+        if again || !is_sound(&record) {
             break;
         }
         if record.kind != kind::BOUNDARY {
