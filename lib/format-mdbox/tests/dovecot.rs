@@ -232,7 +232,7 @@ fn step(dice: &mut Dice, number: u32) -> Step {
         6 => Step::Copy(name, uids, BOXES[dice.below(2) as usize]),
         7 => Step::Remove(name, uids),
         8 => Step::Purge,
-        9 if number % 2 == 0 => Step::Place(name, uids[0], Place::Alt),
+        9 if number.is_multiple_of(2) => Step::Place(name, uids[0], Place::Alt),
         9 => Step::Place(name, uids[0], Place::Primary),
         _ => Step::Select(name),
     }
@@ -398,7 +398,7 @@ fn rounds_of_ours(store: &Store, worker: u32, rounds: u32) {
         view.store_flags(&one, &change).unwrap();
         view.sync(Expunges::Show).unwrap();
         assert!(view.seq(appended.uids[0]).is_some());
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             let copied = sub.clone().copy_from(view.as_mut(), &one).unwrap();
             assert_eq!(copied.to.len(), 1);
         }
@@ -417,7 +417,7 @@ fn rounds_of_theirs(imap: &mut Imap, worker: u32, rounds: u32) {
         let uid = uid.split(' ').nth(1).unwrap().to_owned();
         imap.ok("NOOP");
         imap.ok(&format!("UID STORE {uid} +FLAGS (\\Answered)"));
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             imap.ok(&format!("UID COPY {uid} Sub"));
         }
         if round % 5 == 4 {
@@ -492,4 +492,60 @@ fn what_one_begins_the_other_ends() {
     assert!(imap.append("INBOX", "()", &text(3)).is_ok());
     assert_eq!(theirs(&mut imap, "INBOX"), ours(&fresh.mailbox("INBOX")));
     shared.is_sound("a new storage");
+}
+
+/// Writers of ours that were killed at any call: Dovecot does not even notice.
+#[test]
+fn killed_writers_leave_nothing_to_complain_about() {
+    use sys::fs::faulty::{Fault, FaultyFs};
+    let shared = Shared::new();
+    let steps = [
+        Step::Append("INBOX", 85),
+        Step::Copy("INBOX", vec![1, 3], "Sub"),
+        Step::Remove("Sub", vec![1, 2]),
+        Step::Purge,
+    ];
+    let mut killed = 0;
+    for (at, step) in steps.iter().cycle().enumerate().take(60) {
+        let nth = 3 + at * 7 % 90;
+        let faulty = Arc::new(FaultyFs::new(Fault::From { nth, errno: 5 }));
+        let settings = Settings {
+            rotate_size: ROTATE,
+            ..Settings::default()
+        };
+        let store = Store::with(&shared.root(), Fs::new(faulty), settings);
+        killed += usize::from(as_user(|| attempt(&store, step)).is_err());
+        // With a process go its locks.
+        drop(store);
+        if at % 6 == 5 {
+            let mut imap = shared.login();
+            do_theirs(
+                &shared,
+                &mut imap,
+                &Step::Append("INBOX", u32::try_from(at).unwrap()),
+            );
+            do_theirs(&shared, &mut imap, &Step::Copy("INBOX", vec![1, 4], "Sub"));
+            do_theirs(&shared, &mut imap, &Step::Purge);
+            shared.agree(&format!("{at}: {step:?} killed at {nth}"));
+        }
+    }
+    assert!(killed > 20, "{killed}");
+    let complaints = shared.dovecot.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+fn attempt(store: &Store, step: &Step) -> Result<(), mailbox::Error> {
+    match step {
+        Step::Append(name, number) => {
+            let mailbox = store.mailbox(name);
+            append(&mailbox, &[text(*number)], &NewMail::default()).map(drop)
+        }
+        Step::Copy(from, uids, to) => {
+            let mut view = common::try_open(&store.mailbox(from))?;
+            let to = store.mailbox(to);
+            to.copy_from(view.as_mut(), &set(uids)).map(drop)
+        }
+        Step::Remove(name, uids) => common::try_open(&store.mailbox(name))?.remove(&set(uids)),
+        _ => store.storage.purge(&mut |_, _| {}).map(drop),
+    }
 }
