@@ -2,13 +2,15 @@
 //!
 //! Socket:  none
 //! Callers: administrators and their scripts
-//! Rights:  the caller's. anvil and auth decide by the caller's uid what they answer
+//! Rights:  the caller's; on mail those of its user, in a process of its own. anvil and auth decide by the caller's
+//!          uid what they answer
 //! State:   none
 
 mod auth;
 mod cli;
+mod commands;
 mod connection;
-mod dump;
+mod dumping;
 mod failure;
 mod kick;
 mod mail;
@@ -18,7 +20,6 @@ mod pw;
 mod settings;
 mod system;
 mod terminal;
-mod time;
 mod user;
 mod who;
 
@@ -26,9 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::mail::Mailbox;
-use cli::{Arguments, AuthCommand, Command};
-use failure::Failure;
+use cli::Arguments;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -38,34 +37,8 @@ fn main() -> ExitCode {
     if let Some(code) = mail::run(&arguments) {
         return code;
     }
-    match run(&arguments) {
+    match commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
-    }
-}
-
-fn run(arguments: &Arguments) -> Result<(), Failure> {
-    match &arguments.command {
-        Command::Who(who) => who::run(arguments, who),
-        Command::Kick(kick) => kick::run(kick),
-        Command::User(user) => user::run(arguments, user),
-        Command::Auth {
-            command: AuthCommand::Test(test),
-        } => auth::test(test),
-        Command::Auth {
-            command: AuthCommand::Login(login),
-        } => auth::login(login),
-        Command::Mailbox {
-            command: Mailbox::Mutf7(names),
-        } => names::convert(names),
-        Command::Dump(args) => dump::run(args),
-        Command::Pw(pw) => pw::run(pw),
-        Command::Reload => system::systemctl("reload"),
-        Command::Stop => system::systemctl("stop"),
-        Command::Config { arguments: words } => system::doveconf(arguments, words),
-        Command::Log { command } => system::log(command),
-        Command::Generate { what } => cli::generate(what),
-        // `mail::run` has done these.
-        _ => Ok(()),
     }
 }

@@ -32,6 +32,23 @@ impl MailDate {
     }
 }
 
+impl MailDate {
+    /// `2007-04-13 00:00:00`, as a clock in its zone showed.
+    #[must_use]
+    pub fn wall_clock(self) -> String {
+        let shown = self
+            .seconds
+            .saturating_add(i64::from(self.offset_minutes) * 60);
+        Timestamp::from_second(shown).map_or_else(
+            |_| self.seconds.to_string(),
+            |time| {
+                let time = time.to_zoned(TimeZone::UTC);
+                time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            },
+        )
+    }
+}
+
 /// Bytes of a message: streamed, and repositioned for partial fetches.
 pub trait ReadSeek: Read + Seek {}
 

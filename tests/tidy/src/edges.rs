@@ -28,11 +28,12 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 11] = [
+const MAIL: [(&str, &[&str]); 12] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index-cache", &["mailbox"]),
     ("index", &["mailbox", "index-cache"]),
+    ("dump", &["mailbox", "index"]),
     ("dbox", &["mailbox", "index"]),
     ("format-maildir", &["mailbox"]),
     ("format-mbox", &["mailbox", "index"]),

@@ -2,7 +2,6 @@
 
 use imap_proto::search::DateTest;
 use imap_proto::{Args, SequenceSet};
-use jiff::Timestamp;
 use mailbox::{Flags, Keyword};
 use message::search::Needle;
 use search::{Key, When};
@@ -139,7 +138,7 @@ impl<'w> Words<'w> {
     fn age(&mut self, name: &str, test: DateTest) -> Result<When, Failure> {
         let invalid = || wrong("Invalid search interval parameter");
         let seconds: u32 = self.argument(name)?.parse().map_err(|_| invalid())?;
-        let edge = Timestamp::now().as_second() - i64::from(seconds);
+        let edge = when::now().saturating_sub(i64::from(seconds));
         // A mail of exactly this age is old, and not young.
         Ok(When::Time(test, edge + i64::from(test == DateTest::Before)))
     }

@@ -24,10 +24,15 @@ pub fn date(text: &str, test: DateTest) -> Result<When, Failure> {
             return Ok(When::Day(test, day.days()));
         }
         let ago = interval(text);
-        ago.and_then(|ago| Timestamp::now().as_second().checked_sub(i64::from(ago)))
+        ago.and_then(|ago| now().checked_sub(i64::from(ago)))
     };
     let unix = unix.ok_or_else(|| wrong(format!("Invalid search date parameter: {text}")))?;
     Ok(When::Time(test, unix))
+}
+
+/// UNIX time: mails have dates, and people ask for those before now.
+pub fn now() -> i64 {
+    Timestamp::now().as_second()
 }
 
 /// `None`: it does not look like one. `Some(None)`: there is no such day.

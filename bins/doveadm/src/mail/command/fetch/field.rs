@@ -10,7 +10,6 @@ use super::reader::{Reader, Trouble};
 use super::{Facts, preview, utf8};
 use crate::failure::Failure;
 use crate::mail::session::Session;
-use crate::time::local;
 
 /// What can be fetched.
 #[derive(Debug, PartialEq)]
@@ -272,6 +271,11 @@ fn sent(mail: &mut Reader<'_>, form: DateForm) -> Result<String, Trouble> {
             format!("{} ({sign}{hours:02}{minutes:02})", local(unix))
         }
     })
+}
+
+/// As the clock on the wall here showed.
+fn local(unix: i64) -> String {
+    MailDate::local(unix).wall_clock()
 }
 
 /// As in IMAP, with commas for the spaces of HEADER.FIELDS (…).

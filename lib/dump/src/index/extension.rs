@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use index::{Extension, State};
+use ::index::{Extension, State};
 
-use crate::dump::Trouble;
-use crate::dump::input::{hex, time, u32_at, u64_at};
+use crate::Trouble;
+use crate::input::{hex, time, u32_at, u64_at};
 
 /// All of them, in their order.
 pub fn write_all(state: &State, out: &mut dyn Write) -> Result<(), Trouble> {

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use index::{Extension, RecordRef, State};
+use ::index::{Extension, RecordRef, State};
 
-use crate::dump::Trouble;
-use crate::dump::cache::Cache;
-use crate::dump::input::{hex, time, u16_at, u32_at, u64_at};
+use crate::Trouble;
+use crate::cache::Cache;
+use crate::input::{hex, time, u16_at, u32_at, u64_at};
 
 /// Flags as Dovecot's dump orders them. FORMATS.md §1.1.
 const FLAGS: [(u8, &str); 5] = [

@@ -71,7 +71,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// `1795436123 (2026-11-23 12:15:23)`, the time alone in parentheses.
 pub fn time(unix: u32) -> String {
-    crate::time::local(i64::from(unix))
+    mailbox::MailDate::local(i64::from(unix)).wall_clock()
 }
 
 /// How a server answers COMPRESS (RFC 4978 §3); what follows is compressed.

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use index::log::record::{
-    Attribute, Expunge, ExtIntro, FlagUpdate, Patch, Toggle, UidRange, ext_records, kind,
+use ::index::log::record::{
+    Append, Attribute, Expunge, ExtIntro, FlagUpdate, Patch, Toggle, UidRange, ext_records, kind,
 };
-use index::log::{Body, LogHeader, Origin, RawRecord};
-use index::state::modseq_after;
+use ::index::log::{Body, LogHeader, Origin, RawRecord};
+use ::index::state::modseq_after;
 
 use super::input::{beginning, hex, name, read, time, u32_at, u64_at};
 use super::{Target, Trouble};
@@ -158,17 +158,7 @@ impl Dumper {
 
     fn body(&mut self, body: &Body, out: &mut dyn Write) -> Result<(), Trouble> {
         match body {
-            Body::Append(mails) => {
-                write!(out, " - uids=")?;
-                for mail in mails {
-                    write!(out, "{}", mail.uid)?;
-                    if mail.flags != 0 {
-                        write!(out, " (flags={:x})", mail.flags)?;
-                    }
-                    write!(out, ",")?;
-                }
-                writeln!(out)?;
-            }
+            Body::Append(mails) => appends(mails, out)?,
             Body::Expunge(ranges) => writeln!(out, " - uids={}", ranges_of(ranges))?,
             Body::ExpungeGuid(mails) => expunges(mails, out)?,
             Body::FlagUpdate(updates) => flag_updates(updates, out)?,
@@ -201,15 +191,7 @@ impl Dumper {
                 }
             }
             Body::KeywordUpdate { change, name, uids } => {
-                let modify = match change {
-                    Toggle::Add => 0,
-                    Toggle::Remove => 1,
-                };
-                writeln!(
-                    out,
-                    " - modify={modify}, name={name}, uids={}",
-                    ranges_of(uids)
-                )?;
+                keyword_update((*change, name), uids, out)?;
             }
             Body::KeywordReset(ranges) => writeln!(out, " - uids={}", ranges_of(ranges))?,
             Body::ModseqUpdate(updates) => {
@@ -244,6 +226,33 @@ impl Dumper {
 /// Records that say what happened to mails; others may raise the highest modseq, too.
 fn has_modseq(record: &RawRecord<'_>) -> bool {
     !matches!(record.kind, kind::MODSEQ_UPDATE | kind::EXT_INTRO)
+}
+
+fn appends(mails: &[Append], out: &mut dyn Write) -> Result<(), Trouble> {
+    write!(out, " - uids=")?;
+    for mail in mails {
+        write!(out, "{}", mail.uid)?;
+        if mail.flags != 0 {
+            write!(out, " (flags={:x})", mail.flags)?;
+        }
+        write!(out, ",")?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn keyword_update(
+    (change, name): (Toggle, &str),
+    uids: &[UidRange],
+    out: &mut dyn Write,
+) -> Result<(), Trouble> {
+    let modify = match change {
+        Toggle::Add => 0,
+        Toggle::Remove => 1,
+    };
+    let uids = ranges_of(uids);
+    writeln!(out, " - modify={modify}, name={name}, uids={uids}")?;
+    Ok(())
 }
 
 fn expunges(mails: &[Expunge], out: &mut dyn Write) -> Result<(), Trouble> {

@@ -1,4 +1,4 @@
-//! `dump`: what stands in the files of mail storage, in Dovecot's words where Dovecot has some.
+//! What stands in the files of mail storage, in the words of Dovecot's `doveadm dump` where it has some.
 //!
 //! Nothing is changed, no lock is taken: a file that is being written may look broken at its end.
 
@@ -13,9 +13,6 @@ mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
-
-use crate::cli::Dump;
-use crate::failure::Failure;
 
 /// A kind of file.
 struct Kind {
@@ -85,18 +82,28 @@ const KINDS: [Kind; 11] = [
 ];
 
 /// What is dumped.
-struct Target<'t> {
-    path: &'t Path,
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'t> {
+    /// The file; the directory of an index.
+    pub path: &'t Path,
     /// A kind's own: the UID whose record of an index is shown.
-    words: &'t [String],
+    pub words: &'t [String],
 }
 
-/// Why it is not.
-#[derive(Debug)]
-enum Trouble {
+/// Why a file is not dumped, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// There is no such kind of file.
+    #[error("Unknown type: {0}")]
+    UnknownKind(String),
+    /// It is of no kind that is known.
+    #[error("Can't autodetect file type: {0}")]
+    Undetected(String),
     /// The file cannot be read, or is not what it should be.
+    #[error("{0}")]
     File(String),
     /// Nobody reads what is printed.
+    #[error("the output is closed")]
     Output,
 }
 
@@ -112,49 +119,29 @@ impl Trouble {
     }
 }
 
-/// Prints a file.
-pub fn run(args: &Dump) -> Result<(), Failure> {
-    let target = Target {
-        path: &args.path,
-        words: &args.words,
-    };
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let kind = match &args.kind {
-        Some(name) => KINDS.iter().find(|kind| kind.name == name.as_str()),
-        None => KINDS.iter().find(|kind| (kind.detect)(&target)),
-    };
-    let Some(kind) = kind else {
-        return Err(unknown(args));
-    };
-    let announced = match &args.kind {
-        Some(_) => Ok(()),
-        None => writeln!(out, "Detected file type: {}", kind.name),
-    };
-    let dumped = announced
-        .map_err(Trouble::from)
-        .and_then(|()| (kind.dump)(&target, &mut out))
-        .and_then(|()| out.flush().map_err(Trouble::from));
-    match dumped {
-        Ok(()) => Ok(()),
-        // Whoever closed the pipe has read enough.
-        Err(Trouble::Output) => Ok(()),
-        Err(Trouble::File(what)) => {
-            let _ = out.flush();
-            Err(Failure::Temporary(what))
-        }
-    }
+/// Names of all kinds, as [`dump`] takes them.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
 }
 
-fn unknown(args: &Dump) -> Failure {
-    match &args.kind {
+/// Prints a file of some kind; without one, of the kind that it looks like, which is told first.
+///
+/// # Errors
+/// [`Trouble`]; what could be read before was printed.
+pub fn dump(kind: Option<&str>, target: Target<'_>, out: &mut dyn Write) -> Result<(), Trouble> {
+    let kind = match kind {
         Some(name) => {
-            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            eprintln!("Available dump types: {}", names.join(" "));
-            Failure::Refused(format!("Unknown type: {name}"))
+            let known = KINDS.iter().find(|kind| kind.name == name);
+            known.ok_or_else(|| Trouble::UnknownKind(name.to_owned()))?
         }
-        None => Failure::Data(format!(
-            "Can't autodetect file type: {}",
-            args.path.display()
-        )),
-    }
+        None => {
+            let looks = KINDS.iter().find(|kind| (kind.detect)(&target));
+            let looks =
+                looks.ok_or_else(|| Trouble::Undetected(target.path.display().to_string()))?;
+            writeln!(out, "Detected file type: {}", looks.name)?;
+            looks
+        }
+    };
+    (kind.dump)(&target, out)?;
+    Ok(out.flush()?)
 }

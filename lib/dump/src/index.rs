@@ -7,9 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use index::State;
-use index::log::{LogHeader, Origin, Walk};
-use index::state::field;
+use ::index::State;
+use ::index::log::{LogHeader, Origin, Walk};
+use ::index::state::field;
 use sys::fs::Fs;
 
 use super::cache::{Cache, Forced};
@@ -100,9 +100,9 @@ fn load(path: &Path) -> Result<Arc<State>, Trouble> {
             true => Path::new("."),
             false => directory,
         };
-        let mut options = index::Options::mailbox(&mailbox::Settings::default());
+        let mut options = ::index::Options::mailbox(&mailbox::Settings::default());
         options.prefix = prefix;
-        return index::Index::look(&Fs::real(), directory, options).map_err(|error| {
+        return ::index::Index::look(&Fs::real(), directory, options).map_err(|error| {
             Trouble::file(format!("Couldn't open index {}: {error}", path.display()))
         });
     }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
-use index::cache::record::RecordHead;
-use index::cache::{Decision, FieldType, Header, Table, TableEntry, parts};
+use ::index::cache::record::RecordHead;
+use ::index::cache::{Decision, FieldType, Header, Table, TableEntry, parts};
 
 use super::input::{beginning, hex, name, read, time, u32_at, u64_at};
 use super::{Target, Trouble};

@@ -152,6 +152,9 @@ impl<'b> Dbox<'b> {
 }
 
 fn stamped(unix: u64) -> String {
-    let time = i64::try_from(unix).map_or_else(|_| String::new(), crate::time::local);
+    let time = i64::try_from(unix).map_or_else(
+        |_| String::new(),
+        |unix| mailbox::MailDate::local(unix).wall_clock(),
+    );
     format!("{unix} ({time})")
 }
