@@ -20,8 +20,9 @@ use super::table::HEAD_SIZE;
 use super::{Cache, Current, State, Sync, Turn};
 use crate::size;
 
-/// Nobody keeps the lock for longer than a purge takes, and no session waits longer for a cache.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// The lock is held for one write, or for a purge, while which the log is locked, too: who waits with
+/// the log locked has never to wait long. And no session waits longer for a mere cache.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// How often the file may be replaced while we wait for its lock.
 const ATTEMPTS: usize = 5;
 

@@ -103,6 +103,18 @@ impl Cache {
         self.purge_to(index, &links)
     }
 
+    /// The index could not be told of a purge: without a file there is nothing that contradicts it.
+    /// The log must still be locked.
+    pub fn discard(&self, purged: &Purged) {
+        let _turn = self.turn();
+        let mut state = self.state();
+        if state.file_seq() == Some(purged.file_seq) {
+            state.forget_file();
+            let removed = self.place.fs.unlink_if_exists(&self.place.path);
+            self.tolerate(&mut state, removed);
+        }
+    }
+
     /// [`Cache::append`] for who has locked the log: where that is needed, makes or purges the
     /// file first.
     ///
@@ -147,7 +159,8 @@ impl Cache {
             links: &|| purged.links.clone(),
             ..*index
         };
-        let appended = self.append(&index, &records)?;
+        let appended = self.append(&index, &records);
+        let appended = appended.inspect_err(|_| self.discard(&purged))?;
         Ok(Stored {
             purged: Some(purged),
             appended,

@@ -43,6 +43,20 @@ pub struct Learnt {
     pub values: Vec<(FieldId, Vec<u8>)>,
 }
 
+/// What [`Cached::stage`] has put into a transaction.
+#[derive(Debug)]
+pub struct Staged(Option<(Arc<Cache>, Purged)>);
+
+impl Staged {
+    /// The transaction was not committed; the log is still locked. Without this, the file says
+    /// something else than the index until the next one that writes, which Dovecot would tell its log.
+    pub fn undo(self) {
+        if let Some((cache, purged)) = self.0 {
+            cache.discard(&purged);
+        }
+    }
+}
+
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Cached {
@@ -130,21 +144,28 @@ impl Cached {
     fn store(&self, learnt: &[Learnt]) -> Result<(), Failed> {
         let mut sync = self.index.begin_sync()?;
         let mut transaction = Transaction::external();
-        self.stage(&sync, &mut transaction, learnt);
-        if !transaction.is_empty() {
-            sync.commit(&transaction)?;
+        let staged = self.stage(&sync, &mut transaction, learnt);
+        if let Err(error) = sync.commit(&transaction) {
+            staged.undo();
+            return Err(error.into());
         }
         Ok(())
     }
 
     /// Writes fields of messages into the cache, and their links into a transaction that is about to
     /// be committed: which may also append these messages. Makes or purges the file where needed.
-    pub fn stage(&self, sync: &IndexSync<'_>, transaction: &mut Transaction, learnt: &[Learnt]) {
+    /// Should the commit fail: [`Staged::undo`].
+    pub fn stage(
+        &self,
+        sync: &IndexSync<'_>,
+        transaction: &mut Transaction,
+        learnt: &[Learnt],
+    ) -> Staged {
         let state = Arc::clone(sync.state());
         let cache = self.cache(&state);
         let records = records(&cache, &state, &facts(&state), learnt);
         if records.is_empty() {
-            return;
+            return Staged(None);
         }
         match cache.store(&picture(&state, &|| links(&state)), &records) {
             Ok(stored) => {
@@ -153,8 +174,12 @@ impl Cached {
                 }
                 let appended = &stored.appended;
                 put_links(transaction, appended.file_seq, &records, &appended.offsets);
+                Staged(stored.purged.map(|purged| (cache, purged)))
             }
-            Err(refused) => tell(Err(refused.into())),
+            Err(refused) => {
+                tell(Err(refused.into()));
+                Staged(None)
+            }
         }
     }
 
@@ -174,8 +199,11 @@ impl Cached {
         let committed = purged.map_err(Failed::from).and_then(|purged| {
             let mut transaction = Transaction::external();
             put_purged(&mut transaction, &purged);
-            sync.commit(&transaction)?;
-            Ok(())
+            let committed = sync.commit(&transaction);
+            if committed.is_err() {
+                cache.discard(&purged);
+            }
+            Ok(committed.map(|_| ())?)
         });
         tell(committed);
     }

@@ -18,7 +18,7 @@ pub mod state;
 mod store;
 mod transaction;
 
-pub use cached::{CacheView, Cached, Learnt};
+pub use cached::{CacheView, Cached, Learnt, Staged};
 pub use error::{Corruption, Error};
 pub use index_cache as cache;
 pub use state::{Changes, ExtSpec, Extension, RecordRef, State};

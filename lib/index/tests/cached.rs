@@ -183,6 +183,54 @@ fn waste_is_purged_in_a_sync() {
     assert_eq!(process.view().mail(seq(3)).iter().count(), before);
 }
 
+/// Threads of two processes at once: nothing is found that is not right, and in the end everything.
+#[test]
+fn many_at_once() {
+    let fixture = Fixture::unpack("sdbox");
+    let settings = || Settings {
+        purge_min_size: 0,
+        ..Settings::default()
+    };
+    let processes = [0, 1].map(|_| Process::new(&Fs::real(), &inbox(&fixture), settings()));
+    let count = processes[0].index.state().unwrap().len();
+    let value = |thread: usize, number: u32| format!("{thread} {number}").into_bytes();
+    let name = |thread: usize| ["guid", "imap.body", "pop3.uidl", "imap.bodystructure"][thread];
+    let learn = |process: &Process, thread: usize| {
+        let mut view = process.view();
+        let field = view.field(name(thread)).unwrap();
+        for number in 1..=count {
+            let found = view.get(seq(number), field).map(<[u8]>::to_vec);
+            assert!(found.is_none_or(|found| found == value(thread, number)));
+            view.learn(seq(number), field, value(thread, number));
+            if number % 3 == 0 {
+                view.flush();
+            }
+        }
+        view.close();
+        let mut sync = process.index.begin_sync().unwrap();
+        process.cached.tidy(&mut sync);
+        sync.finish().unwrap();
+    };
+    // What Dovecot has cached under these names is gone first.
+    std::fs::remove_file(inbox(&fixture).join("dovecot.index.cache")).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (process, learn) = (&processes[thread % 2], &learn);
+            scope.spawn(move || (0..5).for_each(|_| learn(process, thread)));
+        }
+    });
+    for thread in 0..4 {
+        learn(&processes[0], thread);
+    }
+    for thread in 0..4 {
+        let field = processes[1].view().field(name(thread)).unwrap();
+        for number in 1..=count {
+            let found = processes[1].get(number, field).unwrap();
+            assert_eq!(found, value(thread, number));
+        }
+    }
+}
+
 /// Values by UID.
 type Model = BTreeMap<Uid, Vec<u8>>;
 

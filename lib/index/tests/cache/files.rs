@@ -1,14 +1,16 @@
 //! What we write is found again, by us and by others, and goes when its time has come.
 
 use std::fs;
+use std::sync::Arc;
 
 use index::cache::{
     CachedMail, Decision, Facts, FieldId, Header, MailBits, Picture, Policy, Refused, Settings,
     Table,
 };
+use sys::fs::faulty::{Fault, FaultyFs};
 use sys::fs::{Fs, How, Lock};
 
-use crate::support::{INDEX_ID, Mailbox, NOW, Told, facts, open, uid};
+use crate::support::{INDEX_ID, Mailbox, NOW, Told, facts, open, open_with, uid};
 
 const DAY: u32 = 24 * 3600;
 const SIZE: FieldId = FieldId::SIZE_VIRTUAL;
@@ -315,6 +317,46 @@ fn damage_is_told_once_and_repaired() {
     }
     assert_eq!(mailbox.cache.wants_purge(&mailbox.facts), None);
     assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn reading_goes_in_large_pieces() {
+    let mut mailbox = Mailbox::new(Settings::default());
+    let records: Vec<_> = (1..=2000)
+        .map(|n| mailbox.record(n, &[(FieldId::IMAP_BODY, &[b'x'; 200])]))
+        .collect();
+    mailbox.purge().unwrap();
+    for records in [&records[..1000], &records[1000..]] {
+        let picture = Picture {
+            reset_id: mailbox.reset_id,
+            facts: mailbox.facts,
+            links: &Vec::new,
+        };
+        let appended = mailbox.cache.append(&picture, records).unwrap();
+        let links = records.iter().zip(appended.offsets);
+        mailbox
+            .links
+            .extend(links.map(|(record, offset)| (record.uid, offset.unwrap())));
+    }
+    // Second records, which lead back to the first ones.
+    for number in 1..=2000 {
+        mailbox.store(number, &[(GUID, b"abc")]).unwrap();
+    }
+    let counting = Arc::new(FaultyFs::new(Fault::None));
+    let fs = Fs::new(counting.clone());
+    mailbox.cache = open_with(fs, &mailbox.path(), INDEX_ID, Settings::default());
+    let mut reader = mailbox.cache.reader(mailbox.reset_id).unwrap();
+    let mut mail = CachedMail::default();
+    for link in mailbox.links.values() {
+        reader.read(Some(*link), &mut mail);
+        assert_eq!(mail.iter().count(), 2);
+    }
+    let bytes = fs::metadata(mailbox.path()).unwrap().len();
+    let calls = counting.calls().len();
+    assert!(
+        bytes > 400_000 && calls < 40,
+        "{bytes} bytes, {calls} calls"
+    );
 }
 
 #[test]
