@@ -24,6 +24,13 @@ struct Base {
     old: bool,
 }
 
+impl Base {
+    /// A backup may be of a mailbox that was here before.
+    fn is_of(&self, log: &LogFile) -> bool {
+        !self.old || self.state.header().index_id() == log.header.index_id
+    }
+}
+
 impl Index {
     pub(super) fn load(&self) -> Result<Reader, Error> {
         for attempt in 1..=ATTEMPTS {
@@ -78,6 +85,7 @@ impl Index {
             tell(&log, damage);
         }
         let damaged = log.damage.is_some() || base.as_ref().is_some_and(|base| base.old);
+        let base = base.filter(|base| base.is_of(&log));
         let mut reader = self.replay_all(log, base)?;
         reader.damaged |= damaged;
         Ok(reader)
@@ -151,7 +159,7 @@ impl Index {
         tracing::warn!("{}: logs before number {seq} are missing", path.display());
         let base = match base {
             Some(base) => Some(base),
-            None => self.older_base()?,
+            None => self.older_base()?.filter(|base| base.is_of(&log)),
         };
         let (state, file) = match base {
             Some(base) => (base.state, base.file),
@@ -260,13 +268,17 @@ fn read_checkpoint(fs: &Fs, path: &Path) -> Result<Option<Result<Base, Error>>, 
     };
     let id = FileId::from(&file.stat()?);
     let bytes = file.read_all(LARGEST)?;
-    let base = State::decode(&bytes).map(|state| Base {
-        file: Checkpoint {
-            id: Some(id),
-            place: state.place(),
-        },
-        state,
-        old: false,
+    let base = State::decode(&bytes).map(|mut state| {
+        // Counters are not what anybody would miss, so they are not what is believed.
+        state.recount();
+        Base {
+            file: Checkpoint {
+                id: Some(id),
+                place: state.place(),
+            },
+            state,
+            old: false,
+        }
     });
     Ok(Some(base.map_err(|wrong| wrong.in_file(path))))
 }
