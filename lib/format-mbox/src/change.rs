@@ -76,7 +76,9 @@ impl Mbox {
 
     /// The session is over: writes what is dirty, unless somebody else is at it.
     pub(crate) fn close(&self) {
-        let is_dirty = |state: &State| state.records().any(|record| record.flags() & DIRTY != 0);
+        let is_dirty = |state: &State| {
+            state.is_empty() || state.records().any(|record| record.flags() & DIRTY != 0)
+        };
         let state = self.with_index(|index| Ok(index.state()?));
         if !state.is_ok_and(|state| is_dirty(&state)) {
             return;

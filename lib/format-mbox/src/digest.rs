@@ -2,6 +2,11 @@
 
 use md5::{Digest, Md5};
 
+/// The sum of a message that has none of these headers.
+pub const NO_HEADERS: [u8; 16] = [
+    0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
+];
+
 /// Which headers: `mbox_md5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Md5Headers {

@@ -119,12 +119,6 @@ impl<'s> Records<'s> {
         let sum = *self.md5?.bytes_of(record)?.first_chunk()?;
         (sum != [0; 16]).then_some(sum)
     }
-
-    /// Does the index keep sums?
-    #[must_use]
-    pub fn keeps_md5(&self) -> bool {
-        self.md5.is_some()
-    }
 }
 
 /// Sets a message's place.

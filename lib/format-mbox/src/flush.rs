@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use index::log::record::UidRange;
 use index::{RecordRef, State, Transaction};
-use mailbox::{Error, LineEnds, Seq, UidSet};
+use mailbox::{Error, LineEnds, Seq, Uid, UidSet};
 use sys::fs::FsFile;
 
 use crate::compose::{PADDING, Wanted, pseudo_message};
+use crate::digest::NO_HEADERS;
 use crate::ext::{self, DIRTY, Records, SyncHeader};
 use crate::field::{Field, Kind};
 use crate::keywords::Keywords;
@@ -54,15 +55,35 @@ impl Work<'_> {
             let state = self.state();
             let expunge: BTreeSet<u32> = uids_of(&state, expunge).into_iter().collect();
             let is_dirty = state.records().any(|record| record.flags() & DIRTY != 0);
-            if expunge.is_empty() && !is_dirty {
+            if expunge.is_empty() && !is_dirty && !self.has_stale_pseudo_message(&state)? {
                 return Ok(());
             }
+            let gone = expunge.iter().filter_map(|uid| Uid::new(*uid)).collect();
             match self.planned(&state, expunge)? {
-                Ok((plan, transaction)) => return self.carry_out(&plan, transaction),
+                Ok(planned) => return self.carry_out(planned, gone),
                 Err(Mismatch) => self.look_again()?,
             }
         }
         Err(self.mismatch())
+    }
+
+    /// In a file without messages, is the last UID out of date?
+    fn has_stale_pseudo_message(&self, state: &State) -> Result<bool, Error> {
+        let file = self.locked.file();
+        let mut scanner = Scanner::new(file, file.stat()?.size, self.mbox.settings.md5);
+        if !state.is_empty() {
+            return Ok(false);
+        }
+        let Next::Message(separator, from) = scanner.begin().map_err(not_mbox)? else {
+            return Ok(false);
+        };
+        let message = scanner.message(separator, from).map_err(not_mbox)?;
+        let mut course = Course::new(u32::MAX, Keywords::default(), Trust::Any);
+        course.read(&message);
+        let given = state.header().next_uid() - 1;
+        Ok(course
+            .base
+            .is_some_and(|base| base.last_uid < given.min(HIGHEST_CLAIM)))
     }
 
     fn mismatch(&self) -> Error {
@@ -119,9 +140,14 @@ impl Work<'_> {
         flush.run()
     }
 
-    fn carry_out(&mut self, plan: &Plan, mut transaction: Transaction) -> Result<(), Error> {
+    fn carry_out(
+        &mut self,
+        (plan, mut transaction): (Plan, Transaction),
+        gone: Vec<Uid>,
+    ) -> Result<(), Error> {
+        let before = self.state();
         let file = self.locked.file();
-        self.mbox.journal().run(file, plan)?;
+        self.mbox.journal().run(file, &plan)?;
         let header = SyncHeader::of(&self.state()).with(&file.stat()?);
         SyncHeader {
             is_dirty: false,
@@ -129,6 +155,9 @@ impl Work<'_> {
         }
         .put(&mut transaction);
         self.sync.commit(&transaction)?;
+        if let Ok(opened) = self.mbox.opened() {
+            opened.cached.expunged(&before, gone);
+        }
         Ok(())
     }
 }
@@ -354,13 +383,11 @@ impl Flush<'_> {
         Ok(())
     }
 
-    /// Does the header end with a line end?
+    /// Does the header, or the From_ line before an empty one, end with a line end?
     fn is_line_start(&self, message: &Message) -> Result<bool, Error> {
         let mut byte = [0];
-        let read = self
-            .file
-            .read_at(&mut byte, message.empty_line.saturating_sub(1))?;
-        Ok(message.empty_line == message.header || (read == 1 && byte == *b"\n"))
+        let at = message.empty_line.saturating_sub(1);
+        Ok(self.file.read_at(&mut byte, at)? == 1 && byte == *b"\n")
     }
 
     /// Spaces of a message that stays as it is make room for what grew before it.
@@ -419,8 +446,11 @@ pub(crate) fn is_message(message: &Message, record: RecordRef<'_>, records: &Rec
         let text = std::str::from_utf8(field.value.as_deref()?).ok()?;
         text.trim().parse::<u32>().ok()
     });
-    let md5 = records.md5(record);
+    let is_dirty = record.flags() & DIRTY != 0;
     told == Some(record.uid())
-        || md5 == Some(message.md5)
-        || (md5.is_none() && record.flags() & DIRTY != 0)
+        || match records.md5(record) {
+            // Sums of nothing are all alike.
+            Some(md5) => md5 == message.md5 && (md5 != NO_HEADERS || is_dirty),
+            None => is_dirty,
+        }
 }

@@ -6,8 +6,9 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use index::State;
-use mailbox::{Error, Mail, MailDate, ReadSeek, Uid};
+use index::cache::{FieldId, decode_u32, decode_u64};
+use index::{CacheView, State};
+use mailbox::{Error, Mail, MailDate, ReadSeek, Seq, Uid};
 use sys::fs::{FsFile, Stat};
 
 use crate::ext::{Records, SyncHeader};
@@ -34,30 +35,37 @@ struct Located {
     md5: [u8; 16],
 }
 
-/// A message; the file is read when something beyond the index is asked for.
-pub struct MboxMail {
+/// A message; the file is read when something is asked that neither index nor cache know.
+pub struct MboxMail<'v> {
     mbox: Arc<Mbox>,
+    state: Arc<State>,
+    seq: Seq,
     uid: Uid,
+    cache: Option<&'v mut CacheView>,
     located: Option<Located>,
-    size: Option<u64>,
 }
 
-impl MboxMail {
-    pub(crate) fn new(mbox: Arc<Mbox>, uid: Uid) -> Self {
-        Self {
-            mbox,
-            uid,
+impl<'v> MboxMail<'v> {
+    pub(crate) fn new(
+        mbox: &Arc<Mbox>,
+        (state, seq): (&Arc<State>, Seq),
+        cache: Option<&'v mut CacheView>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            mbox: Arc::clone(mbox),
+            uid: state.uid(seq).ok_or(Error::Expunged)?,
+            state: Arc::clone(state),
+            seq,
+            cache,
             located: None,
-            size: None,
-        }
+        })
     }
 
     fn located(&mut self) -> Result<&Located, Error> {
+        let (mbox, uid) = (&self.mbox, self.uid);
         let located = match self.located.take() {
             Some(located) => located,
-            None => self
-                .mbox
-                .reading(|file, stat, state| locate(&self.mbox, self.uid, (file, stat, state)))?,
+            None => mbox.reading(|file, stat, state| locate(mbox, uid, (file, stat, state)))?,
         };
         Ok(self.located.insert(located))
     }
@@ -72,40 +80,101 @@ impl MboxMail {
             piece: (0, Vec::new()),
         })
     }
-}
 
-impl Mail for MboxMail {
-    fn size(&mut self) -> Result<u64, Error> {
-        if let Some(size) = self.size {
-            return Ok(size);
-        }
+    fn count(&mut self) -> Result<u64, Error> {
+        let path = self.mbox.path().to_owned();
         let mut reader = self.reader()?;
-        let mut counter = (0, 0);
+        let (mut size, mut last) = (0, 0);
         let mut chunk = vec![0; 64 * 1024];
         loop {
-            let read = reader.read(&mut chunk).map_err(Error::Input)?;
-            if read == 0 {
-                break;
-            }
+            let read = match reader.read(&mut chunk) {
+                Ok(0) => return Ok(size),
+                Ok(read) => read,
+                Err(source) => {
+                    let call = "read";
+                    return Err(expunged(source).unwrap_or_else(|source| Error::Syscall {
+                        call,
+                        path,
+                        source,
+                    }));
+                }
+            };
             for byte in chunk.get(..read).unwrap_or_default() {
-                let adds_cr = *byte == b'\n' && counter.1 != b'\r';
-                counter = (counter.0 + 1 + u64::from(adds_cr), *byte);
+                size += 1 + u64::from(*byte == b'\n' && last != b'\r');
+                last = *byte;
             }
         }
-        self.size = Some(counter.0);
-        Ok(counter.0)
+    }
+
+    /// RFC822.SIZE as the index has it: one more than it is, 0 for unknown. FORMATS.md §1.10.
+    fn known_size(&self) -> Option<u64> {
+        let bytes = self.state.ext_record(self.seq, "vsize")?.first_chunk()?;
+        u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
+    }
+
+    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
+        self.cache.as_mut()?.get(self.seq, id)
+    }
+
+    fn learn(&mut self, id: FieldId, value: &[u8]) {
+        if let Some(cache) = &mut self.cache {
+            cache.learn(self.seq, id, value.to_vec());
+        }
+    }
+
+    fn cached_date(&mut self, id: FieldId) -> Option<MailDate> {
+        let seconds = decode_u32(self.cached(id)?)?;
+        Some(MailDate::local(seconds.into()))
+    }
+
+    fn learn_date(&mut self, id: FieldId, seconds: i64) -> MailDate {
+        if let Ok(seconds) = u32::try_from(seconds) {
+            self.learn(id, &seconds.to_le_bytes());
+        }
+        MailDate::local(seconds)
+    }
+}
+
+impl Mail for MboxMail<'_> {
+    fn size(&mut self) -> Result<u64, Error> {
+        if let Some(size) = self.known_size() {
+            return Ok(size);
+        }
+        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+            return Ok(size);
+        }
+        let size = self.count()?;
+        self.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        Ok(size)
     }
 
     fn internal_date(&mut self) -> Result<MailDate, Error> {
-        Ok(MailDate::local(self.located()?.received))
+        if let Some(date) = self.cached_date(FieldId::DATE_RECEIVED) {
+            return Ok(date);
+        }
+        let received = self.located()?.received;
+        Ok(self.learn_date(FieldId::DATE_RECEIVED, received))
     }
 
+    /// The file does not tell: it is as old as somebody first asked, if nobody wrote it down.
     fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
-        Ok(None)
+        if let Some(date) = self.cached_date(FieldId::DATE_SAVE) {
+            return Ok(Some(date));
+        }
+        Ok(Some(
+            self.learn_date(FieldId::DATE_SAVE, crate::clock::now()),
+        ))
     }
 
     fn guid(&mut self) -> Result<String, Error> {
-        let md5 = self.located()?.md5;
+        let known = self
+            .state
+            .record(self.seq)
+            .and_then(|record| Records::of(&self.state).md5(record));
+        let md5 = match known {
+            Some(md5) => md5,
+            None => self.located()?.md5,
+        };
         Ok(mailbox::Guid(md5).to_string())
     }
 
@@ -117,6 +186,11 @@ impl Mail for MboxMail {
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
         Ok(Box::new(self.reader()?))
     }
+}
+
+/// What a body's reader could say only as an I/O error.
+fn expunged(error: io::Error) -> Result<Error, io::Error> {
+    error.downcast::<Error>()
 }
 
 impl Mbox {

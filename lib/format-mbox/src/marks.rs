@@ -37,6 +37,9 @@ pub enum Trust {
     /// Only with the UIDVALIDITY that the index has. A file with another one is another mailbox, or a
     /// stranger's message came to stand first: no X-UID in it counts.
     Only(u32),
+    /// The same, but the index knows the first message, and that its header is not ours yet: another
+    /// UIDVALIDITY in it says nothing.
+    Stranger(u32),
 }
 
 /// What is known while the messages of a file are read in order.
@@ -189,9 +192,13 @@ impl Course {
         let Some((base, list)) = base(value) else {
             return false;
         };
-        if self.trust != Trust::Any && self.trust != Trust::Only(base.uid_validity) {
-            self.is_foreign = true;
-            return false;
+        match self.trust {
+            Trust::Only(ours) if ours != base.uid_validity => {
+                self.is_foreign = true;
+                return false;
+            }
+            Trust::Stranger(ours) if ours != base.uid_validity => return false,
+            Trust::Any | Trust::Only(_) | Trust::Stranger(_) => {}
         }
         seen.base = true;
         self.base = Some(base);

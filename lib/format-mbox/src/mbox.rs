@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use index::{Created, Index, Options, State, Transaction};
+use index::{Cached, Created, Index, Options, State, Transaction, cache};
 use mailbox::{Context, Error, Guid, Status};
 use sys::fs::{FsError, How};
 
@@ -11,13 +11,21 @@ use crate::ext::{self, SyncHeader};
 use crate::rewrite::Journal;
 use crate::settings::Settings;
 
+/// An open index and its cache.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub index: Arc<Index>,
+    pub cached: Arc<Cached>,
+}
+
 /// One mbox file with its index. Sessions share it by `Arc`.
 pub struct Mbox {
     pub(crate) context: Context,
     pub(crate) settings: Settings,
     /// Threads of this process take turns at the file.
     turn: Mutex<()>,
-    index: Mutex<Option<Arc<Index>>>,
+    cache_settings: cache::Settings,
+    index: Mutex<Option<Opened>>,
 }
 
 impl Mbox {
@@ -28,7 +36,17 @@ impl Mbox {
             context,
             settings,
             turn: Mutex::new(()),
+            cache_settings: cache::Settings::default(),
             index: Mutex::new(None),
+        }
+    }
+
+    /// What the configuration says about its cache.
+    #[must_use]
+    pub fn cached_as(self, cache_settings: cache::Settings) -> Self {
+        Self {
+            cache_settings,
+            ..self
         }
     }
 
@@ -57,7 +75,7 @@ impl Mbox {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Index>>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Opened>> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,9 +84,17 @@ impl Mbox {
     /// # Errors
     /// [`Error::NotFound`] without an mbox file.
     pub(crate) fn index(&self) -> Result<Arc<Index>, Error> {
+        Ok(self.opened()?.index)
+    }
+
+    /// The same with its cache.
+    ///
+    /// # Errors
+    /// As [`Mbox::index`].
+    pub(crate) fn opened(&self) -> Result<Opened, Error> {
         let mut slot = self.slot();
-        if let Some(index) = slot.as_ref() {
-            return Ok(Arc::clone(index));
+        if let Some(opened) = slot.as_ref() {
+            return Ok(opened.clone());
         }
         let fs = &self.context.fs;
         let options = || Options::mailbox(&self.context.settings);
@@ -81,7 +107,9 @@ impl Mbox {
             }
             other => other?,
         };
-        Ok(Arc::clone(slot.insert(Arc::new(index))))
+        let index = Arc::new(index);
+        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        Ok(slot.insert(Opened { index, cached }).clone())
     }
 
     fn create_index(&self, options: Options) -> Result<Index, Error> {

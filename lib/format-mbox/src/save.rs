@@ -7,8 +7,9 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use index::cache::FieldId;
 use index::log::record::Toggle;
-use index::{State, Transaction};
+use index::{Cached, Learnt, State, Transaction};
 use mailbox::{Appended, Error, Keyword, LineEnds, NewMail, Save, Uid, UidSet, UidValidity};
 use sys::fs::{FsFile, FsResult};
 
@@ -34,6 +35,8 @@ struct Pending {
     spool: Spool,
     header_len: u64,
     md5: [u8; 16],
+    /// RFC822.SIZE
+    size: u64,
 }
 
 /// A transaction under way.
@@ -59,7 +62,10 @@ impl Save for Saving {
         let mut spool = Spool::new(&context.fs, self.mbox.index_dir().clone());
         let mut incoming = Incoming::new(context.settings.line_ends, self.mbox.settings.md5);
         let mut header_len = 0;
+        let mut line_feeds = 0;
         let mut put = |part: Part<'_>| -> FsResult<()> {
+            let (Part::Header(bytes) | Part::Body(bytes)) = part;
+            line_feeds += memchr::memchr_iter(b'\n', bytes).count() as u64;
             match part {
                 Part::Header(bytes) => {
                     header_len += bytes.len() as u64;
@@ -82,12 +88,19 @@ impl Save for Saving {
         let received = mail
             .internal_date
             .map_or_else(crate::clock::now, |date| date.seconds);
+        // The empty line, and a CR for each LF that has none.
+        let size = spool.len()
+            + match context.settings.line_ends {
+                LineEnds::Lf => line_feeds + 2,
+                LineEnds::Crlf => 2,
+            };
         self.pending.push(Pending {
             mail: mail.clone(),
             received,
             spool,
             header_len,
             md5,
+            size,
         });
         Ok(())
     }
@@ -128,6 +141,10 @@ impl Work<'_> {
         }
         let header = SyncHeader::of(&state).with(&file.stat()?);
         header.put(&mut transaction);
+        if let Ok(opened) = self.mbox.opened() {
+            let learnt = learnt(&opened.cached, &state, pending);
+            opened.cached.stage(&self.sync, &mut transaction, &learnt);
+        }
         if let Err(error) = self.sync.commit(&transaction) {
             if !matches!(error, index::Error::NotDurable(_)) {
                 let _ = file.truncate(size);
@@ -161,7 +178,7 @@ impl Work<'_> {
             let separator = out.at().saturating_sub(1);
             let is_first = out.at() == first;
             self.write(message, (uid, is_first), &mut out)?;
-            note(transaction, &state, message, (uid, separator));
+            note(transaction, message, (uid, separator));
             appended.uids.extend(Uid::new(uid));
         }
         out.flush()?;
@@ -228,23 +245,39 @@ impl Work<'_> {
 }
 
 /// What the index is told of a message.
-fn note(
-    transaction: &mut Transaction,
-    state: &State,
-    message: &Pending,
-    (uid, separator): (u32, u64),
-) {
+fn note(transaction: &mut Transaction, message: &Pending, (uid, separator): (u32, u64)) {
     transaction.append(uid, message.mail.flags.index_bits());
     ext::put_separator(transaction, uid, separator);
-    if state.extension(ext::MD5.name).is_some() {
-        transaction
-            .extension(&ext::MD5)
-            .set_record(uid, &message.md5);
-    }
+    transaction
+        .extension(&ext::MD5)
+        .set_record(uid, &message.md5);
     let uids: UidSet = Uid::new(uid).into_iter().collect();
     for keyword in &message.mail.keywords {
         transaction.update_keyword(Toggle::Add, keyword.as_str(), &uids);
     }
+}
+
+/// What the cache wants to know about new messages.
+fn learnt(cached: &Cached, state: &State, pending: &[Pending]) -> Vec<Learnt> {
+    let first = state.header().next_uid();
+    let wanted = Uid::new(first)
+        .map(|uid| cached.wanted(state, uid))
+        .unwrap_or_default();
+    let seconds = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
+    let learnt = (first..).zip(pending).filter_map(|(uid, message)| {
+        let value = |id: &FieldId| match *id {
+            FieldId::DATE_SAVE => Some((*id, seconds(crate::clock::now()))),
+            FieldId::DATE_RECEIVED => Some((*id, seconds(message.received))),
+            FieldId::SIZE_VIRTUAL => Some((*id, message.size.to_le_bytes().to_vec())),
+            _ => None,
+        };
+        let values = wanted.iter().filter_map(value).collect();
+        Some(Learnt {
+            uid: Uid::new(uid)?,
+            values,
+        })
+    });
+    learnt.collect()
 }
 
 fn ends_line(file: &FsFile, size: u64) -> FsResult<bool> {

@@ -10,6 +10,7 @@ use index::log::record::{Toggle, UidRange};
 use index::{RecordRef, State, Transaction};
 use mailbox::{Error, Keyword, Seq, Uid, UidSet};
 
+use crate::digest::NO_HEADERS;
 use crate::ext::{self, DIRTY, Records, SyncHeader};
 use crate::keywords::Keywords;
 use crate::marks::{Course, Disorder, Marks, Trust};
@@ -86,6 +87,7 @@ impl<'u> Update<'u> {
         extent: Extent,
     ) -> Result<Option<Updated>, Error> {
         let mut next = scanner.begin().map_err(not_mbox)?;
+        self.judge_head(scanner, next)?;
         if extent == Extent::Tail {
             match self.skip_to_tail(scanner, next)? {
                 Some(tail) => next = tail,
@@ -112,6 +114,26 @@ impl<'u> Update<'u> {
         self.finish(unfinished).map(Some)
     }
 
+    /// A stranger's message may stand first until its header is rewritten.
+    fn judge_head(&mut self, scanner: &mut Scanner<'_>, first: Next) -> Result<(), Error> {
+        let (Trust::Only(ours), Next::Message(separator, from)) = (self.course.trust, first) else {
+            return Ok(());
+        };
+        let is_known = match self.record(1) {
+            None => true,
+            Some(record) if record.flags() & DIRTY != 0 => {
+                let message = scanner.message(separator, from).map_err(not_mbox)?;
+                self.records.separator(record) == Some(0)
+                    && self.records.md5(record) == Some(message.md5)
+            }
+            Some(_) => false,
+        };
+        if is_known {
+            self.course.trust = Trust::Stranger(ours);
+        }
+        Ok(())
+    }
+
     /// Reads X-IMAPbase, then goes to the last message that the index knows.
     fn skip_to_tail(
         &mut self,
@@ -124,7 +146,7 @@ impl<'u> Update<'u> {
         let message = scanner.message(separator, from).map_err(not_mbox)?;
         self.course.read(&message);
         let last = Seq::new(self.state.len()).and_then(|seq| self.state.record(seq));
-        let Some(last) = last.filter(|_| !self.course.is_foreign) else {
+        let Some(last) = last.filter(|_| self.course.base.is_some()) else {
             return Ok(None);
         };
         let Some(separator) = self.records.separator(last) else {
@@ -200,11 +222,19 @@ impl<'u> Update<'u> {
 
     fn by_md5(&mut self, md5: [u8; 16]) -> Match<'u> {
         let mut seqs = self.seq..=self.state.len();
-        let is_it = |seq: &u32| {
+        let has_it = |seq: &u32| {
             let record = self.record(*seq);
             record.is_some_and(|record| self.records.md5(record) == Some(md5))
         };
-        let Some(found) = seqs.find(is_it).filter(|_| self.records.keeps_md5()) else {
+        let found = if md5 == NO_HEADERS {
+            // It says nothing: only of a message in its turn that has no X-UID yet.
+            let next = self.record(self.seq).map_or(0, RecordRef::flags);
+            let is_expected = next & DIRTY != 0 && !self.course.is_foreign;
+            Some(self.seq).filter(|seq| is_expected && has_it(seq))
+        } else {
+            seqs.find(has_it)
+        };
+        let Some(found) = found else {
             return Match::None;
         };
         while self.seq < found {
@@ -228,12 +258,10 @@ impl<'u> Update<'u> {
             .append(uid, marks.flags.index_bits() | dirty);
         self.note_old(marks, uid);
         ext::put_separator(&mut self.transaction, uid, message.separator);
-        // Until the file has its UID, the sum tells which it is.
-        if dirty != 0 || self.records.keeps_md5() {
-            self.transaction
-                .extension(&ext::MD5)
-                .set_record(uid, &message.md5);
-        }
+        // Where the file has no UID, the sum tells which it is.
+        self.transaction
+            .extension(&ext::MD5)
+            .set_record(uid, &message.md5);
         for number in &marks.keywords {
             self.set_keyword(Toggle::Add, *number, uid);
         }
@@ -245,23 +273,31 @@ impl<'u> Update<'u> {
         if self.records.separator(record) != Some(message.separator) {
             ext::put_separator(&mut self.transaction, uid, message.separator);
         }
-        if self.records.keeps_md5() && self.records.md5(record) != Some(message.md5) {
+        if self.records.md5(record) != Some(message.md5) {
             self.transaction
                 .extension(&ext::MD5)
                 .set_record(uid, &message.md5);
         }
         let is_dirty = record.flags() & DIRTY != 0;
-        if is_dirty || self.requested.contains(&uid) || marks.uid.is_none() {
-            if !is_dirty {
-                self.change_flags(uid, DIRTY, 0);
+        let knows_better = is_dirty || self.requested.contains(&uid);
+        if !knows_better {
+            let (ours, theirs) = (record.flags() & FLAGS, marks.flags.index_bits());
+            if ours != theirs {
+                self.change_flags(uid, theirs & !ours, ours & !theirs);
             }
-            return;
+            self.compare_keywords(marks, uid);
         }
-        let (ours, theirs) = (record.flags() & FLAGS, marks.flags.index_bits());
-        if ours != theirs {
-            self.change_flags(uid, theirs & !ours, ours & !theirs);
+        // Without X-UID, and X-IMAPbase before all, UIDs would go with the index.
+        let lacks_base = self.seq == 1 && self.lacks_base();
+        if !is_dirty && (knows_better || lacks_base || marks.uid.is_none()) {
+            self.change_flags(uid, DIRTY, 0);
         }
-        self.compare_keywords(marks, uid);
+    }
+
+    /// Is X-IMAPbase missing, or has it fallen behind?
+    fn lacks_base(&self) -> bool {
+        let given = self.state.header().next_uid() - 1;
+        self.course.base.is_none_or(|base| base.last_uid < given)
     }
 
     fn compare_keywords(&mut self, marks: &Marks, uid: u32) {

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use index::{Changes, State};
+use index::{CacheView, Changes, State};
 use mailbox::{
     Access, Change, Error, Expunges, FlagChange, FlagState, Flags, Keyword, KeywordSet, Mail,
     Mailbox, MailboxName, ModSeq, Seq, Status, Uid, UidSet, UidValidity,
@@ -26,6 +26,8 @@ pub struct View {
     keywords: Vec<Keyword>,
     /// Where each keyword of the index stands in `keywords`; what is no keyword nowhere.
     places: Vec<Option<usize>>,
+    /// What is cached about `shown`.
+    cache: Option<CacheView>,
     /// First and last UIDs of what this session was the first to be told of, ascending.
     recent: Vec<(u32, u32)>,
 }
@@ -48,6 +50,7 @@ impl View {
             disk: Arc::clone(&disk),
             keywords: Vec::new(),
             places: Vec::new(),
+            cache: None,
             recent: Vec::new(),
         };
         view.show(disk);
@@ -61,6 +64,11 @@ impl View {
             .iter()
             .map(|name| self.place(name))
             .collect();
+        if let Some(mut old) = self.cache.take() {
+            old.flush();
+        }
+        let opened = self.mbox.opened().ok();
+        self.cache = opened.map(|opened| CacheView::new(&opened.cached, &state));
         self.shown = state;
     }
 
@@ -225,8 +233,8 @@ impl Mailbox for View {
     }
 
     fn mail(&mut self, seq: Seq) -> Result<Box<dyn Mail + '_>, Error> {
-        let uid = self.shown.uid(seq).ok_or(Error::Expunged)?;
-        Ok(Box::new(MboxMail::new(Arc::clone(&self.mbox), uid)))
+        let mail = MboxMail::new(&self.mbox, (&self.shown, seq), self.cache.as_mut())?;
+        Ok(Box::new(mail))
     }
 
     fn store_flags(&mut self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
@@ -256,6 +264,9 @@ impl Mailbox for View {
 
 impl Drop for View {
     fn drop(&mut self) {
+        if let Some(cache) = self.cache.take() {
+            cache.close();
+        }
         if self.access == Access::ReadWrite {
             self.mbox.close();
         }

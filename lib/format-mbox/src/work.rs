@@ -11,7 +11,7 @@ use sys::fs::Stat;
 
 use crate::ext::{DIRTY, SyncHeader};
 use crate::lock::{Locked, Purpose};
-use crate::mbox::Mbox;
+use crate::mbox::{Mbox, Opened};
 use crate::scan::{Next, Scanner};
 use crate::settings::{Settings, Syncs};
 use crate::update::{Extent, Update, Updated, not_mbox, with_guid};
@@ -41,7 +41,11 @@ impl Mbox {
     /// As [`Mbox::synced`].
     pub(crate) fn synced_with_requests(&self) -> Result<Arc<State>, Error> {
         let state = self.synced()?;
-        let is_asked = self.with_index(|index| Ok(!index.begin_sync()?.requests().is_empty()));
+        let Opened { index, cached } = self.opened()?;
+        let is_asked = index.begin_sync().map(|mut sync| {
+            cached.tidy(&mut sync);
+            !sync.requests().is_empty()
+        });
         match is_asked {
             Ok(true) => self.work(&self.settings, |work| work.settle(Extent::Tail)),
             // An index that cannot be written can still be read.
