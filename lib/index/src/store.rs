@@ -175,7 +175,13 @@ impl Index {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Deleted`]; failed calls.
     pub fn look(fs: &Fs, dir: &Path, options: Options) -> Result<Arc<State>, Error> {
-        Self::unread(fs, dir, options).refresh()
+        let index = Self::unread(fs, dir, options);
+        if fs.stat_opt(&index.paths.log)?.is_none() {
+            return Err(Error::NotFound {
+                path: index.paths.log,
+            });
+        }
+        index.refresh()
     }
 
     fn unread(fs: &Fs, dir: &Path, options: Options) -> Self {
