@@ -249,6 +249,29 @@ fn dovecot_goes_on_where_we_stop() {
     store.has_no_complaints();
 }
 
+/// A mailbox that we have marked as deleted is none for Dovecot, neither open nor to be opened.
+#[test]
+fn what_we_delete_is_gone_for_dovecot() {
+    let store = Store::new("sdbox", "");
+    let mut open = store.login();
+    open.ok("SELECT Trash");
+    let trash = store.home().join("sdbox/mailboxes/Trash/dbox-Mails");
+    let index = Index::open(&Fs::real(), &trash, options()).unwrap();
+    let mut sync = index.begin_sync().unwrap();
+    for mut transaction in [Transaction::internal(), Transaction::external()] {
+        transaction.delete_index();
+        sync.commit(&transaction).unwrap();
+    }
+    sync.finish().unwrap();
+    assert!(!store.login().command("SELECT Trash").is_ok());
+    // Dovecot ends the session that has it open, or answers no more than that.
+    if let Ok(reply) = open.try_command("NOOP") {
+        assert!(!reply.tagged.is_empty());
+    }
+    let mut imap = store.login();
+    imap.ok("SELECT INBOX");
+}
+
 /// A new index, from our first transaction alone: Dovecot takes it, with what we append to it.
 #[test]
 fn dovecot_takes_an_index_that_we_made() {
@@ -331,6 +354,11 @@ fn dovecot_takes_an_index_that_we_made() {
     assert_eq!(state.extension("mdbox").unwrap().record_size, 8);
     imap.ok("RENAME Sketches Sketches2");
     imap.ok("DELETE Sent/Ours");
+    let gone = index.refresh();
+    assert!(
+        matches!(gone, Err(index::Error::Deleted { .. })),
+        "{gone:?}"
+    );
     let tree = Tree::decode(&names.refresh().unwrap()).unwrap();
     assert!(tree.find(&[b"Sketches2"]).is_some() && tree.find(&path).is_none());
     store.has_no_complaints();
