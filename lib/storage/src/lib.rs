@@ -19,6 +19,7 @@ mod store;
 mod subscriptions;
 mod uidvalidity;
 mod user;
+mod watch;
 
 /// Mailbox names on disk are those of the wire, but for the separator.
 pub use imap_proto::mutf7;

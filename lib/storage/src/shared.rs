@@ -16,6 +16,8 @@ pub struct Shared {
     pub(crate) fs: Fs,
     /// Tells of changes by others, in all mailboxes.
     pub(crate) watcher: Arc<Watcher>,
+    /// The same for formats that do not tell.
+    pub(crate) changes: Arc<crate::watch::Watcher>,
     open: Mutex<Open>,
     /// Maps of mdbox mailboxes, one for each place.
     mdboxes: Mutex<Vec<Arc<format_mdbox::Storage>>>,
@@ -37,6 +39,7 @@ impl Shared {
         Arc::new(Self {
             fs,
             watcher: Watcher::new(),
+            changes: Arc::default(),
             open: Mutex::default(),
             mdboxes: Mutex::default(),
         })

@@ -8,10 +8,12 @@ use mailbox::{
 };
 
 use crate::formats::Options;
+use crate::location::Format;
 use crate::namespace::{Namespace, Namespaces, Target};
 use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
+use crate::watch::Watched;
 
 mod admin;
 mod create;
@@ -178,7 +180,18 @@ impl MailStore for Storage {
     }
 
     fn open(&mut self, name: &MailboxName, access: Access) -> Result<Box<dyn Mailbox>, Error> {
-        self.with_existing(name, |mailbox| Arc::clone(mailbox).open(name, access))
+        let target = self.resolve(name)?;
+        let format = self.namespace(&target)?.list.location.format;
+        self.with_existing(name, |mailbox| {
+            let view = Arc::clone(mailbox).open(name, access)?;
+            Ok(match format {
+                // It has a watcher of its own.
+                Format::Maildir => view,
+                Format::Mbox | Format::Sdbox | Format::Mdbox => {
+                    Box::new(Watched::new(view, &self.shared.changes, mailbox.place()))
+                }
+            })
+        })
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
