@@ -35,6 +35,15 @@ pub struct Dotlock {
     _file: FsFile,
 }
 
+/// How long somebody waits for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For one that somebody alive works under.
+    pub timeout: Duration,
+    /// For one under which nothing changes.
+    pub stale: Duration,
+}
+
 /// Why a dotlock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum DotlockError {
@@ -57,9 +66,22 @@ impl Dotlock {
     /// # Errors
     /// [`DotlockError::Timeout`] if a living owner keeps it; the failed call otherwise.
     pub fn acquire(fs: &Fs, target: &Path, timeout: Duration) -> Result<Self, DotlockError> {
+        let stale = STALE;
+        Self::acquire_with(fs, target, Patience { timeout, stale })
+    }
+
+    /// The same for locks that are stale after another time (`mbox_dotlock_change_timeout`).
+    ///
+    /// # Errors
+    /// As [`Dotlock::acquire`].
+    pub fn acquire_with(fs: &Fs, target: &Path, patience: Patience) -> Result<Self, DotlockError> {
         let path = lock_path(target);
         let started = Instant::now();
-        let mut watch = Watch::default();
+        let timeout = patience.timeout;
+        let mut watch = Watch {
+            stale: patience.stale,
+            ..Watch::default()
+        };
         let mut pause = Duration::from_millis(1);
         loop {
             if let Some((file, held)) = create(fs, &path)? {
@@ -157,6 +179,8 @@ struct Watch {
     seen: Option<(Stat, Option<Stat>)>,
     since: Option<Instant>,
     content: Vec<u8>,
+    /// See [`Patience`].
+    stale: Duration,
 }
 
 impl Watch {
@@ -179,9 +203,12 @@ impl Watch {
         let stale = match Owner::parse(&self.content) {
             Some(owner) if owner.is_dead() => true,
             // Alive, but stuck. The wall clock has no say here: it may have jumped.
-            Some(owner) if owner.host == host_name() => unchanged >= STALE,
+            Some(owner) if owner.host == host_name() => unchanged >= self.stale,
             None if self.content.is_empty() && unchanged >= STALE_EMPTY => true,
-            _ => unchanged >= STALE || (is_old(&lock) && now.1.as_ref().is_none_or(is_old)),
+            _ => {
+                let is_old = |stat: &Stat| is_older(stat, self.stale);
+                unchanged >= self.stale || (is_old(&lock) && now.1.as_ref().is_none_or(is_old))
+            }
         };
         // Only the very file that was judged: another waiter may have replaced it meanwhile.
         Ok(stale && fs.stat_opt(path)?.is_some_and(|again| again == lock))
@@ -383,11 +410,15 @@ const STALE_CONTENT: Duration = Duration::from_secs(10);
 
 /// Neither content nor inode changed for [`STALE`], by the wall clock.
 fn is_old(stat: &Stat) -> bool {
+    is_older(stat, STALE)
+}
+
+fn is_older(stat: &Stat, than: Duration) -> bool {
     let changed = stat.ctime.sec.max(stat.mtime.sec);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.is_ok_and(|now| {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        now.saturating_sub(changed) >= STALE.as_secs().cast_signed()
+        now.saturating_sub(changed) >= than.as_secs().cast_signed()
     })
 }
 
@@ -462,6 +493,19 @@ mod tests {
                 "{content}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_stale_is_a_matter_of_patience() {
+        let (_dir, target) = lock_of(b"");
+        let lock = lock_path(&target);
+        std::fs::write(&lock, format!("{}:elsewhere", std::process::id())).unwrap();
+        let stale = Duration::from_millis(1);
+        let patience = Patience {
+            timeout: Duration::from_secs(60),
+            stale,
+        };
+        Dotlock::acquire_with(&Fs::real(), &target, patience).unwrap();
     }
 
     #[test]
