@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mailbox::Error;
-use sys::fs::dotlock::{Dotlock, DotlockError};
+use sys::fs::dotlock::{Dotlock, DotlockError, Patience};
 use sys::fs::{Fs, FsError, FsFile, FsResult, How, Lock};
 
 use crate::settings::{LockMethod, Settings};
@@ -134,7 +134,11 @@ impl Ladder<'_> {
 
     fn dotlock(&self, method: LockMethod) -> Result<Option<Dotlock>, Error> {
         // Beside the file itself, as other programs do; a mailbox may be a symbolic link.
-        match Dotlock::acquire(self.fs, self.path, self.left()) {
+        let patience = Patience {
+            timeout: self.left(),
+            stale: self.settings.dotlock_change_timeout,
+        };
+        match Dotlock::acquire_with(self.fs, self.path, patience) {
             Ok(dotlock) => Ok(Some(dotlock)),
             Err(DotlockError::Fs(error)) if error.is_denied() || error.is_no_space() => {
                 if method == LockMethod::DotlockTry {

@@ -412,3 +412,89 @@ fn tricks_with_headers_move_no_uids() {
         [1, 2, 3, 4, 5, 6]
     );
 }
+
+/// Files and directories that may not be written, as a user who is not root. `None`: this is not root.
+fn as_nobody<T>(act: impl FnOnce() -> T) -> Option<T> {
+    use rustix::process::{Gid, Uid, geteuid};
+    use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
+    if !geteuid().is_root() {
+        return None;
+    }
+    let (user, group) = (Uid::from_raw(5999), Gid::from_raw(5999));
+    set_thread_res_gid(Gid::ROOT, group, Gid::ROOT).unwrap();
+    set_thread_res_uid(Uid::ROOT, user, Uid::ROOT).unwrap();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).unwrap();
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).unwrap();
+    Some(result.unwrap())
+}
+
+fn give(path: &std::path::Path, owner: u32) {
+    std::os::unix::fs::lchown(path, Some(owner), Some(owner)).unwrap();
+}
+
+/// As /var/mail: the file is the user's, the directory is not.
+fn spool_directory() -> Home {
+    let home = Home::with("@@Subject: a\n\na\n\n");
+    for dir in [home.index().parent().unwrap(), &home.index()] {
+        std::fs::create_dir_all(dir).unwrap();
+        give(dir, 5999);
+    }
+    give(&home.file(), 5999);
+    home
+}
+
+#[test]
+fn where_no_dotlock_can_be_made() {
+    use format_mbox::LockMethod::{DotlockTry, Fcntl};
+    use std::os::unix::fs::PermissionsExt;
+    let home = spool_directory();
+    // The temporary directory itself is root's alone.
+    std::fs::set_permissions(home.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mail = new_mail(Flags::empty(), &[], 0);
+    as_nobody(|| {
+        // With dotlocks the mailbox can only be read.
+        let mbox = home.mbox();
+        assert_eq!(seen(&mut *open(&mbox)).len(), 1);
+        assert!(matches!(
+            append(&mbox, &mail, PLAIN),
+            Err(Error::NotPossible { .. })
+        ));
+        let write_locks = vec![DotlockTry, Fcntl];
+        let settings = Settings {
+            write_locks,
+            ..Settings::default()
+        };
+        let mbox = home.mbox_with(Fs::real(), settings);
+        assert_eq!(append(&mbox, &mail, PLAIN).unwrap(), 2);
+        open(&mbox).remove(&uids(&[1])).unwrap();
+        assert_eq!(seen(&mut *look(&mbox)).len(), 1);
+    });
+}
+
+#[test]
+fn a_file_that_may_only_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = spool_directory();
+    std::fs::set_permissions(home.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(home.file(), std::fs::Permissions::from_mode(0o444)).unwrap();
+    let before = home.content();
+    as_nobody(|| {
+        let mbox = home.mbox();
+        let mut view = open(&mbox);
+        view.store_flags(&uids(&[1]), &FlagChange::Add(Flags::SEEN, Vec::new()))
+            .unwrap();
+        view.sync(Expunges::Show).unwrap();
+        assert_eq!(seen(&mut *view)[0].flags, Flags::SEEN);
+        assert!(matches!(
+            view.remove(&uids(&[1])),
+            Err(Error::NotPossible { .. })
+        ));
+        let mail = new_mail(Flags::empty(), &[], 0);
+        assert!(matches!(
+            append(&mbox, &mail, PLAIN),
+            Err(Error::NotPossible { .. })
+        ));
+    });
+    assert_eq!(home.content(), before);
+}
