@@ -3,6 +3,7 @@
 //! Flags go into the index with 0x80 beside them, in one transaction: the file gets them with its next
 //! rewrite (`mbox_lazy_writes`), or at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use index::log::record::Toggle;
@@ -112,22 +113,29 @@ impl Mbox {
 }
 
 fn transaction(state: &State, uids: &UidSet, change: &FlagChange) -> Transaction {
-    let mut transaction = Transaction::external();
+    let mut flags: BTreeMap<(u8, u8), Vec<Uid>> = BTreeMap::new();
+    let mut keywords: Vec<((Toggle, String), Vec<Uid>)> = Vec::new();
     for uid in uids_of(state, uids).into_iter().filter_map(Uid::new) {
         let Some(seq) = state.seq(uid) else { continue };
-        let Change {
-            add,
-            remove,
-            keywords,
-        } = difference(state, seq, change);
-        if add | remove == 0 && keywords.is_empty() {
+        let difference = difference(state, seq, change);
+        let (add, remove) = (difference.add, difference.remove);
+        if add | remove == 0 && difference.keywords.is_empty() {
             continue;
         }
-        let one: UidSet = [uid].into_iter().collect();
-        transaction.update_flags(&one, add | DIRTY, remove);
-        for (toggle, name) in keywords {
-            transaction.update_keyword(toggle, &name, &one);
+        flags.entry((add | DIRTY, remove)).or_default().push(uid);
+        for keyword in difference.keywords {
+            match keywords.iter_mut().find(|(known, _)| *known == keyword) {
+                Some((_, uids)) => uids.push(uid),
+                None => keywords.push((keyword, vec![uid])),
+            }
         }
+    }
+    let mut transaction = Transaction::external();
+    for ((add, remove), uids) in flags {
+        transaction.update_flags(&uids.into_iter().collect(), add, remove);
+    }
+    for ((toggle, name), uids) in keywords {
+        transaction.update_keyword(toggle, &name, &uids.into_iter().collect());
     }
     transaction
 }

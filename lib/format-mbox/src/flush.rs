@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use index::log::record::UidRange;
 use index::{RecordRef, State, Transaction};
 use mailbox::{Error, LineEnds, Seq, Uid, UidSet};
 use sys::fs::FsFile;
@@ -37,6 +36,8 @@ struct Flush<'f> {
     shift: i64,
     /// No message or pseudo message stays before the next one.
     at_head: bool,
+    /// What is dirty no more.
+    cleaned: Vec<Uid>,
     transaction: Transaction,
 }
 
@@ -135,6 +136,7 @@ impl Work<'_> {
             plan: Plan::new(size),
             shift: 0,
             at_head: true,
+            cleaned: Vec::new(),
             transaction: Transaction::external(),
         };
         flush.run()
@@ -181,6 +183,8 @@ impl Flush<'_> {
             let cut = self.plan.old_len();
             self.splice(Splice { at: 0, cut, put });
         }
+        let cleaned = self.cleaned.into_iter().collect();
+        self.transaction.update_flags(&cleaned, 0, DIRTY);
         Ok(Ok((self.plan, self.transaction)))
     }
 
@@ -300,11 +304,7 @@ impl Flush<'_> {
         };
         self.rewrite(message, &wanted)?;
         if is_dirty {
-            let range = UidRange {
-                first: uid,
-                last: uid,
-            };
-            self.transaction.update_flags_of(range, 0, DIRTY);
+            self.cleaned.extend(Uid::new(uid));
         }
         Ok(())
     }

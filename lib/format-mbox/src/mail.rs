@@ -71,13 +71,25 @@ impl<'v> MboxMail<'v> {
     }
 
     fn reader(&mut self) -> Result<Body, Error> {
-        let located = self.located()?.clone();
+        let (mbox, uid) = (&self.mbox, self.uid);
+        let (located, first) = match self.located.take() {
+            Some(located) => (located, Vec::new()),
+            // Found and read under one lock.
+            None => mbox.reading(|file, stat, state| {
+                let Some(located) = locate(mbox, uid, (file, stat, state))? else {
+                    return Ok(None);
+                };
+                let first = read_parts(file, &located.parts, 0)?;
+                Ok(Some((located, first)))
+            })?,
+        };
+        self.located = Some(located.clone());
         Ok(Body {
-            mbox: Arc::clone(&self.mbox),
-            uid: self.uid,
+            mbox: Arc::clone(mbox),
+            uid,
             located,
             at: 0,
-            piece: (0, Vec::new()),
+            piece: (0, first),
         })
     }
 

@@ -298,19 +298,21 @@ impl Run<'_> {
             ..Step::default()
         };
         let mut skip = self.done;
+        let mut size = 0;
         step.after = self.done;
         for piece in &self.pieces {
             let mut done = skip.min(piece.len);
             skip -= done;
             while done < piece.len {
-                let room = STEP.saturating_sub(step.size() + 12) as u64;
+                let room = STEP.saturating_sub(size + 12) as u64;
                 let part = piece.part(done, room);
                 if part.is_empty() {
                     return Ok(step);
                 }
                 let count = part.end - part.start;
-                step.writes
-                    .push((piece.to + part.start, self.bytes(piece, part)?));
+                let bytes = self.bytes(piece, part.clone())?;
+                size += bytes.len() + 12;
+                step.writes.push((piece.to + part.start, bytes));
                 done += count;
                 step.after += count;
             }
