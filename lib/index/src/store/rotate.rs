@@ -11,6 +11,9 @@ use crate::log::LogHeader;
 use crate::state::field;
 use crate::{Error, State, clock};
 
+/// Dovecot does not lock a log that it is making: it takes moments, seconds.
+const MOMENTS: i64 = 5;
+
 /// When `.log.newlock` has been left by a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stale {
@@ -129,6 +132,7 @@ impl Index {
         let prepared = || -> FsResult<FsFile> {
             new.append(bytes)?;
             self.options.durability.sync_data(&new)?;
+            let _ = new.try_lock(Lock::Unlock);
             let file = self.fs.open(path, How::Append, 0)?;
             file.try_lock(Lock::Exclusive)?;
             Ok(file)
@@ -152,14 +156,27 @@ impl Index {
                     return self.fs.open(path, How::CreateNew, mode);
                 };
                 let age = i64::from(clock::now()).saturating_sub(there.mtime.sec);
-                if age <= stale.after {
+                let is_left = age > stale.after || age > MOMENTS && self.is_abandoned();
+                if !is_left {
                     return Err(error);
                 }
                 self.fs.unlink_if_exists(path)?;
                 self.fs.open(path, How::CreateNew, mode)
             }
-            other => other,
+            other => {
+                // Whoever finds it sees that we live.
+                if let Ok(new) = &other {
+                    let _ = new.try_lock(Lock::Exclusive);
+                }
+                other
+            }
         }
+    }
+
+    /// Nobody who is alive has it locked.
+    fn is_abandoned(&self) -> bool {
+        let file = self.fs.open(&self.paths.new_log, How::ReadWrite, 0);
+        file.is_ok_and(|file| file.try_lock(Lock::Exclusive).is_ok())
     }
 
     /// `.log` is there all the time, the old or the new one.
