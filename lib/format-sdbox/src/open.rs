@@ -21,6 +21,7 @@ impl Sdbox {
     pub(crate) fn index_options(&self) -> index::Options {
         index::Options {
             backup: Backup::Keep,
+            thresholds: self.thresholds,
             ..index::Options::mailbox(&self.context.settings)
         }
     }

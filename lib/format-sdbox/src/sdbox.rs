@@ -9,7 +9,7 @@ use compress::Encoding;
 use dbox::view::{Backend, Removal, View, status_of};
 use dbox::{AttachmentDir, BodyFormat, Places, change};
 use index::state::State;
-use index::{CacheView, Cached, Index, cache};
+use index::{CacheView, Cached, Index, Thresholds, cache};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
     Status, StoredMailbox, Uid, UidSet,
@@ -44,6 +44,7 @@ pub struct Sdbox {
     pub(crate) places: Places,
     pub(crate) queue: Queue,
     cache_settings: cache::Settings,
+    pub(crate) thresholds: Thresholds,
     /// This process has looked for what killed writers left.
     pub(crate) is_clean: AtomicBool,
     /// Open since it was first needed; none again when the mailbox turned out to be gone.
@@ -61,6 +62,7 @@ impl Sdbox {
             options,
             queue: Queue::default(),
             cache_settings: cache::Settings::default(),
+            thresholds: Thresholds::default(),
             is_clean: AtomicBool::new(false),
             index: Mutex::default(),
         }
@@ -73,6 +75,12 @@ impl Sdbox {
             cache_settings,
             ..self
         }
+    }
+
+    /// When its index is written anew and its log is rotated.
+    #[must_use]
+    pub fn rotated_as(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
     }
 
     pub(crate) fn opened(&self, index: Index) -> Opened {

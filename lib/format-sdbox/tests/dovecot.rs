@@ -50,6 +50,7 @@ struct Store {
     dovecot: Dovecot,
     share: tempfile::TempDir,
     user: &'static str,
+    is_restless: bool,
 }
 
 impl Store {
@@ -65,6 +66,7 @@ impl Store {
             dovecot,
             share,
             user,
+            is_restless: settings == RESTLESS,
         }
     }
 
@@ -81,7 +83,19 @@ impl Store {
             attachments: Some(self.home().join("attachments")),
             ..Options::default()
         };
-        sdbox_at(Fs::real(), place, options)
+        let thresholds = match self.is_restless {
+            true => index::Thresholds {
+                rewrite_min: 64,
+                rewrite_max: 128,
+                rotate_min: 512,
+                rotate_max: 1024,
+                rotate_age: 0,
+                log2_age: 3600,
+            },
+            false => index::Thresholds::default(),
+        };
+        let sdbox = Arc::into_inner(sdbox_at(Fs::real(), place, options)).unwrap();
+        Arc::new(sdbox.rotated_as(thresholds))
     }
 
     fn login(&self) -> Imap {
