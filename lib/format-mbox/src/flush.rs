@@ -148,6 +148,11 @@ impl Work<'_> {
         gone: Vec<Uid>,
     ) -> Result<(), Error> {
         let before = self.state();
+        let context = &self.mbox.context;
+        // Of an index elsewhere nothing else may be in there.
+        context
+            .fs
+            .mkdir_all(&context.place.control, context.settings.dir_mode)?;
         let file = self.locked.file();
         self.mbox.journal().run(file, &plan)?;
         let header = SyncHeader::of(&self.state()).with(&file.stat()?);

@@ -294,6 +294,22 @@ fn copies_have_flags_dates_and_sums() {
 }
 
 #[test]
+fn index_and_control_files_may_be_elsewhere() {
+    for with_index in [true, false] {
+        let home = Home::with("@@Subject: a\n\na\n\n@@Subject: b\n\nb\n\n");
+        let mut place = common::place(home.file(), home.dir.path().join("i/box"));
+        place.control = home.dir.path().join("c/box");
+        place.index = place.index.filter(|_| with_index);
+        let mbox = || common::mbox_at(Fs::real(), place.clone(), Settings::default());
+        open(&mbox()).remove(&uids(&[1])).unwrap();
+        assert_eq!(seen(&mut *look(&mbox())).len(), 1);
+        let mail = new_mail(Flags::empty(), &[], 0);
+        assert_eq!(append(&mbox(), &mail, PLAIN).unwrap(), 3);
+        assert_eq!(home.dir.path().join("i").exists(), with_index);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_mbox_is_refused_and_left_alone() {
     let home = Home::with("Dear diary,\n");
     assert!(matches!(
