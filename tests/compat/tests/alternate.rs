@@ -16,7 +16,14 @@ use storage::{NamespaceSettings, Settings, Shared, Storage};
 use sys::fs::Fs;
 use testkit::{Dovecot, Imap};
 
-const BOXES: [&str; 3] = ["INBOX", "Archive", "Archive/Ä & B"];
+/// A format, and how its mailboxes may be called.
+#[derive(Clone, Copy)]
+struct Store {
+    location: &'static str,
+    boxes: [&'static str; 3],
+}
+
+const NESTED: [&str; 3] = ["INBOX", "Archive", "Archive/Ä & B"];
 const KEYWORDS: [&str; 4] = ["$Label1", "Work", "later", "$Forwarded"];
 
 /// splitmix64
@@ -77,13 +84,14 @@ trait Side {
 
 struct Ours {
     home: PathBuf,
+    settings: Settings,
     shared: Arc<Shared>,
     store: Storage,
 }
 
-fn settings() -> Settings {
+fn settings(location: &str) -> Settings {
     Settings {
-        mail_location: "maildir:~/Maildir".to_owned(),
+        mail_location: location.to_owned(),
         namespace: vec![NamespaceSettings {
             separator: "/".to_owned(),
             ..NamespaceSettings::default()
@@ -93,11 +101,12 @@ fn settings() -> Settings {
 }
 
 impl Ours {
-    fn new(home: &Path) -> Self {
+    fn new(home: &Path, settings: &Settings) -> Self {
         let shared = Shared::new(Fs::real());
-        let store = ours::open(&shared, home, &settings());
+        let store = ours::open(&shared, home, settings);
         Self {
             home: home.to_owned(),
+            settings: settings.clone(),
             shared,
             store,
         }
@@ -106,8 +115,8 @@ impl Ours {
     /// As another session of the same process would, or as a new process.
     fn start_over(&mut self, dice: &mut Dice) {
         match dice.roll(12) {
-            0 => *self = Self::new(&self.home),
-            1 => self.store = ours::open(&self.shared, &self.home, &settings()),
+            0 => *self = Self::new(&self.home, &self.settings),
+            1 => self.store = ours::open(&self.shared, &self.home, &self.settings),
             _ => {}
         }
     }
@@ -274,7 +283,7 @@ fn some_uids(dice: &mut Dice, now: &Mailbox) -> Vec<u32> {
     }
 }
 
-fn some_op(dice: &mut Dice, step: usize, now: &Mailbox) -> Op {
+fn some_op(dice: &mut Dice, boxes: &[&'static str], step: usize, now: &Mailbox) -> Op {
     let lines: String = (0..dice.roll(20))
         .map(|n| format!("line {n}\r\n"))
         .collect();
@@ -291,11 +300,11 @@ fn some_op(dice: &mut Dice, step: usize, now: &Mailbox) -> Op {
         },
         6 => Op::Copy {
             uids: some_uids(dice, now),
-            to: dice.pick(&BOXES),
+            to: dice.pick(boxes),
         },
         7 => Op::Move {
             uids: some_uids(dice, now),
-            to: dice.pick(&BOXES),
+            to: dice.pick(boxes),
         },
         _ => Op::Expunge,
     }
@@ -332,35 +341,77 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn both_always_say_the_same() {
+fn maildir() {
+    let game = Store {
+        location: "maildir:~/Maildir",
+        boxes: NESTED,
+    };
+    both_always_say_the_same(game, "maildir", |dice, step, home| {
+        meddle(dice, step, &home.join("Maildir"));
+    });
+}
+
+#[test]
+fn sdbox() {
+    let game = Store {
+        location: "sdbox:~/sdbox",
+        boxes: NESTED,
+    };
+    both_always_say_the_same(game, "sdbox", |_, _, _| {});
+}
+
+#[test]
+fn mdbox() {
+    let game = Store {
+        location: "mdbox:~/mdbox",
+        boxes: NESTED,
+    };
+    both_always_say_the_same(game, "mdbox", |_, _, _| {});
+}
+
+#[test]
+fn mbox() {
+    let game = Store {
+        location: "mbox:~/mail:INBOX=~/inbox",
+        // A file is no directory.
+        boxes: ["INBOX", "Archive", "Old/Ä & B"],
+    };
+    both_always_say_the_same(game, "mbox", |_, _, _| {});
+}
+
+fn both_always_say_the_same(
+    game: Store,
+    user: &str,
+    meddle: impl Fn(&mut Dice, usize, &Path) + Sync,
+) {
     let (seed, steps) = (number("COMPAT_SEED", 1), number("COMPAT_STEPS", 300));
-    println!("COMPAT_SEED={seed} COMPAT_STEPS={steps}");
+    println!("{user}: COMPAT_SEED={seed} COMPAT_STEPS={steps}");
     let mut dice = Dice(seed);
     let share = tempfile::tempdir().unwrap();
-    let home = share.path().join("alternate");
+    let home = share.path().join(user);
     prepare(share.path(), &home);
-    let dovecot = theirs::boot("maildir:~/Maildir", share.path());
-    let mut theirs = theirs::login(&dovecot, "alternate");
-    let mut ours = Ours::new(&home);
-    for name in &BOXES[1..] {
+    let dovecot = theirs::boot(game.location, share.path());
+    let mut theirs = theirs::login(&dovecot, user);
+    let mut ours = Ours::new(&home, &settings(game.location));
+    for name in &game.boxes[1..] {
         theirs.ok(&format!("CREATE {}", quoted(name)));
     }
     for step in 0..usize::try_from(steps).unwrap() {
         as_user(UID, || ours.start_over(&mut dice));
         if dice.roll(10) == 0 {
-            theirs = theirs::login(&dovecot, "alternate");
+            theirs = theirs::login(&dovecot, user);
         }
         if dice.roll(6) == 0 {
-            as_user(UID, || meddle(&mut dice, step, &home.join("Maildir")));
+            as_user(UID, || meddle(&mut dice, step, &home));
         }
-        let at = dice.pick(&BOXES);
+        let at = dice.pick(&game.boxes);
         let ours_first = dice.roll(2) == 0;
         let now = if ours_first {
             ours.picture(at)
         } else {
             theirs.picture(at)
         };
-        let op = some_op(&mut dice, step, &now);
+        let op = some_op(&mut dice, &game.boxes, step, &now);
         println!(
             "{step} {} {at}: {op:?}",
             if ours_first { "ours" } else { "theirs" }
@@ -370,8 +421,8 @@ fn both_always_say_the_same() {
         } else {
             theirs.perform(at, &op)
         }
-        let elsewhere = dice.pick(&BOXES);
-        for name in BOXES {
+        let elsewhere = dice.pick(&game.boxes);
+        for name in game.boxes {
             let touched = name == elsewhere || op.touches(at, name);
             if !touched && step % 10 != 0 {
                 continue;

@@ -17,9 +17,9 @@ const EACH: usize = 40;
 /// Hash of each acknowledged message by UID; `None`: removed again.
 type Acknowledged = BTreeMap<u32, Option<String>>;
 
-fn settings() -> Settings {
+fn settings(location: &str) -> Settings {
     Settings {
-        mail_location: "maildir:~/Maildir".to_owned(),
+        mail_location: location.to_owned(),
         namespace: vec![NamespaceSettings {
             separator: "/".to_owned(),
             ..Default::default()
@@ -32,8 +32,8 @@ fn text(who: &str, number: usize) -> String {
     format!("Subject: {who} {number}\r\n\r\nbody\r\n")
 }
 
-fn ours_works(home: &Path, who: &str) -> Acknowledged {
-    let mut store = ours::fresh(home, &settings());
+fn ours_works(home: &Path, settings: &Settings, who: &str) -> Acknowledged {
+    let mut store = ours::fresh(home, settings);
     let inbox = MailboxName::new("INBOX").unwrap();
     let mut view = store.open(&inbox, Access::ReadWrite).unwrap();
     let mut done = Acknowledged::new();
@@ -84,18 +84,38 @@ fn dovecot_works(mut imap: Imap, who: &str) -> Acknowledged {
 }
 
 #[test]
-fn four_writers_of_two_kinds() {
+fn maildir() {
+    four_writers_of_two_kinds("maildir:~/Maildir");
+}
+
+#[test]
+fn sdbox() {
+    four_writers_of_two_kinds("sdbox:~/sdbox");
+}
+
+#[test]
+fn mdbox() {
+    four_writers_of_two_kinds("mdbox:~/mdbox");
+}
+
+#[test]
+fn mbox() {
+    four_writers_of_two_kinds("mbox:~/mail:INBOX=~/inbox");
+}
+
+fn four_writers_of_two_kinds(location: &str) {
+    let settings = settings(location);
     let share = tempfile::tempdir().unwrap();
     std::fs::set_permissions(share.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let home = share.path().join("together");
     std::fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
-    let dovecot = theirs::boot("maildir:~/Maildir", share.path());
+    let dovecot = theirs::boot(location, share.path());
     let sessions = ["dove1", "dove2"].map(|who| (who, theirs::login(&dovecot, "together")));
     let acknowledged = std::thread::scope(|scope| {
-        let home = &home;
+        let (home, settings) = (&home, &settings);
         let ours = ["ours1", "ours2"]
-            .map(|who| scope.spawn(move || as_user(UID, || ours_works(home, who))));
+            .map(|who| scope.spawn(move || as_user(UID, || ours_works(home, settings, who))));
         let theirs = sessions.map(|(who, imap)| scope.spawn(move || dovecot_works(imap, who)));
         let all = ours.into_iter().chain(theirs);
         let mut acknowledged = Acknowledged::new();
@@ -107,7 +127,7 @@ fn four_writers_of_two_kinds() {
         acknowledged
     });
     let found = as_user(UID, || {
-        let mut store = ours::fresh(&home, &settings());
+        let mut store = ours::fresh(&home, &settings);
         ours::mailbox(
             &mut store,
             &MailboxName::new("INBOX").unwrap(),
