@@ -18,7 +18,7 @@ const MAX_OPEN: usize = 8;
 pub struct Files {
     fs: Fs,
     places: Places,
-    /// Most recently used last.
+    /// Last opened last.
     open: Mutex<Vec<(FileId, DboxFile)>>,
 }
 
@@ -43,7 +43,6 @@ impl Files {
         if message.size() != u64::from(place.size) {
             return Err(size_differs(file.path(), place));
         }
-        self.keep(place.file, file.fresh());
         Ok(Some((file, message)))
     }
 
@@ -52,13 +51,20 @@ impl Files {
     /// # Errors
     /// It cannot be read, or its header is damaged.
     pub fn open(&self, id: FileId) -> Result<Option<DboxFile>, Error> {
-        let known = self.open_files();
-        let known = known.iter().find(|(known, _)| *known == id);
-        if let Some((_, file)) = known {
-            return Ok(Some(file.fresh()));
+        if let Some(known) = self.known(id) {
+            return Ok(Some(known));
         }
-        let opened = self.places.open(&self.fs, &id.file_name())?;
-        Ok(opened.map(|(file, _)| file))
+        let Some((file, _)) = self.places.open(&self.fs, &id.file_name())? else {
+            return Ok(None);
+        };
+        self.keep(id, file.fresh());
+        Ok(Some(file))
+    }
+
+    fn known(&self, id: FileId) -> Option<DboxFile> {
+        let open = self.open_files();
+        let known = open.iter().find(|(known, _)| *known == id);
+        known.map(|(_, file)| file.fresh())
     }
 
     /// A file was replaced or is gone.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use dbox::temp;
+use index::state::field;
 use index::{Created, ExtSpec, Index, Options, Transaction};
 use mailbox::{Error, Settings};
 use sys::fs::Fs;
@@ -21,6 +22,10 @@ pub use picture::Picture;
 use crate::dirs::Dirs;
 use crate::mailbox_ext::MDBOX_HDR;
 use crate::record::BoxHeader;
+
+/// Bit of an index header's flags: it was repaired, and somebody must look what is missing. FORMATS.md
+/// §1.1.
+pub(crate) const REPAIRED: u32 = 0x04;
 
 /// Extension of files, offsets and sizes.
 pub(crate) const MAP_SPEC: ExtSpec<'static> = ExtSpec {
@@ -137,9 +142,11 @@ impl Map {
         let mut transaction = Transaction::internal();
         transaction.set_uid_validity(self.uid_validity()?);
         if let Some((highest, _)) = files.last_key_value() {
-            // Whatever else: no file is overwritten.
+            // Whatever else: no file is overwritten. And should we be killed before the messages are found
+            // again, the next one looks for them.
             let map = transaction.extension(&MAP_SPEC);
             map.set_header(0, &highest.0.to_le_bytes());
+            transaction.set_header(field::FLAGS, REPAIRED);
         }
         let (index, created) =
             Index::create(&self.fs, &self.dirs.map, self.options(), &transaction)?;

@@ -150,8 +150,9 @@ impl Mdbox {
         let Some(header) = header else {
             return Ok(true);
         };
-        let map = self.storage.map.last_picture()?.uid_validity();
-        Ok(self.storage.map.is_lost() || (header.map_uid_validity != map && !state.is_empty()))
+        let map = self.storage.map.last_picture()?;
+        let fits = header.map_uid_validity == map.uid_validity() || state.is_empty();
+        Ok(self.storage.map.is_lost() || map.is_repaired() || !fits)
     }
 
     /// A message, read from wherever it is. Damage is repaired, once.

@@ -64,10 +64,13 @@ impl Storage {
     /// # Errors
     /// Something cannot be read or written; what was done stays, and is right.
     pub fn purge(self: &Arc<Self>, told: &mut dyn FnMut(usize, usize)) -> Result<Purged, Error> {
-        let mut map = self.lock_map()?;
-        let counts = self.recount(&mut map)?;
-        let picture = map.picture();
-        map.finish()?;
+        let (mut picture, mut counts) = self.count_all()?;
+        let is_known = |map_uid: &MapUid| picture.stored(*map_uid).is_some();
+        if !counts.keys().all(is_known) {
+            // What a mailbox refers to and the map does not know may be in a file that nobody knows.
+            self.relink("mailboxes refer to messages that are not in the map")?;
+            (picture, counts) = self.count_all()?;
+        }
         let work = self.files_to_purge(&picture, &counts)?;
         let mut purged = Purged::default();
         for (done, &id) in work.iter().enumerate() {
@@ -79,6 +82,14 @@ impl Storage {
             found(temp::clean(&self.fs, dir))?;
         }
         Ok(purged)
+    }
+
+    fn count_all(self: &Arc<Self>) -> Result<(Picture, Counts), Error> {
+        let mut map = self.lock_map()?;
+        let counts = self.recount(&mut map)?;
+        let picture = map.picture();
+        map.finish()?;
+        Ok((picture, counts))
     }
 
     /// Files with garbage, or with messages that belong in the other place.

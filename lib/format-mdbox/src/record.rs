@@ -228,6 +228,27 @@ mod tests {
     }
 
     #[test]
+    fn anything_may_come() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            if let Some(place) = Place::decode(bytes) {
+                assert_eq!(place.encode(), bytes[..Place::SIZE]);
+            }
+            if let Some(record) = BoxRecord::decode(bytes) {
+                assert_eq!(record.encode(), bytes[..BoxRecord::SIZE]);
+            }
+            if let Some(header) = BoxHeader::decode(bytes) {
+                assert_eq!(BoxHeader::decode(&header.encode()), Some(header));
+            }
+            let header = MapHeader::decode(bytes);
+            assert_eq!(MapHeader::decode(&header.encode()), header);
+            assert_eq!(decode_references(bytes).is_some(), bytes.len() >= 2);
+            if let Some(id) = FileId::from_file_name(bytes) {
+                assert_eq!(id.file_name().as_bytes(), bytes);
+            }
+        });
+    }
+
+    #[test]
     fn headers_go_both_ways() {
         let header = BoxHeader {
             map_uid_validity: 0x6b04_2e52,

@@ -154,3 +154,42 @@ fn a_damaged_mailbox_shows_no_wrong_body() {
         assert_eq!(other, sound["Other"], "{what}");
     });
 }
+
+#[test]
+fn a_mailbox_whose_index_is_lost_gets_its_messages_back() {
+    use format_mdbox::rebuild::{Extent, Run};
+    let home = common::scratch();
+    let template = home.path().join("template/mdbox");
+    let sound = prepare(&template);
+    let file = "mailboxes/INBOX/dbox-Mails/dovecot.index.log";
+    for size in [None, Some(0), Some(1), Some(39), Some(40), Some(60)] {
+        let root = home.path().join("copy/mdbox");
+        let _ = std::fs::remove_dir_all(&root);
+        copy_tree(&template, &root);
+        match size {
+            None => std::fs::remove_file(root.join(file)).unwrap(),
+            Some(size) => {
+                let log = std::fs::OpenOptions::new()
+                    .write(true)
+                    .open(root.join(file));
+                log.unwrap().set_len(size).unwrap();
+            }
+        }
+        let store = Store::open(&root);
+        assert_eq!(open(&store.mailbox("INBOX"), Access::ReadWrite).len(), 0);
+        // Nobody refers to them any more, but that is no reason to remove them.
+        store.storage.purge(&mut |_, _| {}).unwrap();
+        store
+            .storage
+            .rebuild(Extent::Everything, Run::Real)
+            .unwrap();
+        // The first has a copy elsewhere.
+        let back = look(&root, "INBOX").unwrap().into_iter();
+        let back: Vec<String> = back.map(|(_, seen)| seen.unwrap().sha256).collect();
+        let lost = sound["INBOX"].iter().skip(1);
+        let lost: Vec<String> = lost.map(|seen| seen.sha256.clone()).collect();
+        assert_eq!(back, lost, "{size:?}");
+        let again = store.storage.rebuild(Extent::Everything, Run::Real);
+        assert_eq!(again.unwrap(), []);
+    }
+}

@@ -336,6 +336,37 @@ fn a_lost_map_is_found_again() {
 }
 
 #[test]
+fn a_map_made_anew_and_left_so_costs_nothing() {
+    let home = common::scratch();
+    let root = home.path().join("mdbox");
+    let store = Store::open(&root);
+    let inbox = store.create("INBOX");
+    append(&inbox, &[message(1), message(2)], &NewMail::default()).unwrap();
+    let before = seen(open(&inbox, Access::ReadWrite).as_mut());
+    for first in 0..3 {
+        for file in std::fs::read_dir(root.join("storage")).unwrap() {
+            let path = file.unwrap().path();
+            if path.to_string_lossy().contains("dovecot.map") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        // Somebody makes the map, and is killed before the messages are found again.
+        Store::open(&root).storage.map().picture().unwrap();
+        let store = Store::open(&root);
+        match first {
+            0 => drop(store.storage.purge(&mut |_, _| {}).unwrap()),
+            1 => drop(append(&store.create("Other"), &[message(3)], &NewMail::default()).unwrap()),
+            _ => {}
+        }
+        let shown = seen(open(&store.mailbox("INBOX"), Access::ReadWrite).as_mut());
+        assert_eq!(shown, before, "{first}");
+        store.storage.purge(&mut |_, _| {}).unwrap();
+        let shown = seen(open(&store.mailbox("INBOX"), Access::ReadWrite).as_mut());
+        assert_eq!(shown, before, "{first}");
+    }
+}
+
+#[test]
 fn sessions_at_the_same_time() {
     let home = common::scratch();
     let root = home.path().join("mdbox");

@@ -11,13 +11,10 @@ use index::{IndexSync, Transaction};
 use mailbox::Error;
 
 use super::picture::Picture;
-use super::{MAP_SPEC, REF_SPEC};
+use super::{MAP_SPEC, REF_SPEC, REPAIRED};
 use crate::number::{FileId, MapUid};
 use crate::purge::plan::Stored;
 use crate::record::{MAX_REFERENCES, MapHeader, Place};
-
-/// Bit of the header's flags: the index was repaired. FORMATS.md §1.1.
-const REPAIRED: u32 = 0x04;
 
 /// Why a change of the map failed.
 #[derive(Debug, thiserror::Error)]

@@ -14,17 +14,14 @@ use super::{Extent, Finding, Run, Survey, scan};
 use crate::guid;
 use crate::mail::Reference;
 use crate::mailbox_ext::{GUID_SPEC, MDBOX_HDR_SPEC, MDBOX_SPEC};
-use crate::map::LockedMap;
 use crate::map::locked::Failed;
+use crate::map::{LockedMap, REPAIRED};
 use crate::number::MapUid;
 use crate::output::Outputs;
 use crate::purge::plan::Stored;
 use crate::record::{BoxHeader, BoxRecord, Place};
 use crate::recount::ALT;
 use crate::storage::Storage;
-
-/// Bit of the header's flags: the index was repaired. FORMATS.md §1.1.
-const REPAIRED: u32 = 0x04;
 
 /// What a mailbox's index is to be told.
 #[derive(Default)]
