@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::{all, place, sdbox_at, set, sha256, with_crlf};
+use compress::{Encoding, Method};
 use format_sdbox::rebuild::Mode;
 use format_sdbox::{Options, Sdbox};
 use mailbox::{Access, FlagChange, Flags, Keyword, MailboxName, NewMail, Seq, StoredMailbox};
@@ -593,5 +594,40 @@ fn attachments() {
     let uids: Vec<u32> = (1..=30).collect();
     do_ours(&store, &Step::Remove("Sub", uids));
     store.agree("the end of the copies");
+    store.has_no_complaints();
+}
+
+/// Bodies that one compresses and the other reads.
+#[test]
+fn compressed_bodies() {
+    let store = Store::new(
+        "sdbox",
+        "mail_plugins = zlib\nplugin {\n  zlib_save = zstd\n}\n",
+    );
+    let mut imap = store.login();
+    for (number, method) in (500..).zip(Method::ALL) {
+        let options = Options {
+            encoding: Some(Encoding::new(method, None).unwrap()),
+            ..Options::default()
+        };
+        let dir = store.home().join("sdbox/mailboxes/INBOX/dbox-Mails");
+        let sdbox = sdbox_at(Fs::real(), place(&dir), options);
+        let uid = as_user(|| {
+            let mut saving = Arc::clone(&sdbox).begin_save().unwrap();
+            let text = text(number).repeat(30);
+            saving
+                .save(&NewMail::default(), &mut text.as_bytes())
+                .unwrap();
+            saving.commit().unwrap().uids[0]
+        });
+        let stored = std::fs::metadata(dir.join(format!("u.{uid}")))
+            .unwrap()
+            .len();
+        assert!(stored < text(number).len() as u64 * 10, "{method}");
+        store.agree(&format!("our {method}"));
+    }
+    do_theirs(&mut imap, &Step::Append("INBOX", 39));
+    do_theirs(&mut imap, &Step::Copy("INBOX", (1..40).collect(), "Sub"));
+    store.agree("their zstd");
     store.has_no_complaints();
 }

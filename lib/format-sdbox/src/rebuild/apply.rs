@@ -23,7 +23,7 @@ impl Sdbox {
         for (uid, _) in &plan.mended {
             self.mend(*uid)?;
         }
-        for (uid, _) in &plan.quarantined {
+        for uid in plan.quarantined.keys() {
             self.quarantine(*uid)?;
         }
         let next = sync.state().header().next_uid();

@@ -30,7 +30,7 @@ impl Sdbox {
     ) -> Result<(), Error> {
         for &uid in files.keys() {
             // What is moved out of the way goes whatever it is.
-            if plan.quarantined.iter().any(|(other, _)| *other == uid) {
+            if plan.quarantined.contains_key(&uid) {
                 continue;
             }
             match self.verdict(uid)? {

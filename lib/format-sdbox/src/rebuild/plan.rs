@@ -23,7 +23,7 @@ pub(super) struct Plan {
     /// Files to be written anew, and why.
     pub mended: Vec<(Uid, String)>,
     /// Of files that are moved out of the way, and why.
-    pub quarantined: Vec<(Uid, String)>,
+    pub quarantined: BTreeMap<Uid, String>,
     /// Messages whose ALT flag is to be set or cleared.
     pub located: Vec<(Uid, dbox::Place)>,
     /// What the mailbox says about itself from now on.
@@ -48,7 +48,7 @@ impl Plan {
             in_alt: Vec::new(),
             old: None,
             mended: Vec::new(),
-            quarantined: Vec::new(),
+            quarantined: BTreeMap::new(),
             located: Vec::new(),
             header,
             is_identified: known.is_some(),
@@ -67,7 +67,7 @@ impl Plan {
         let unknown = files.iter();
         for (uid, found) in unknown.filter(|(uid, _)| state.record_of(**uid).is_none()) {
             if expunged.contains(*uid) {
-                plan.quarantined.push((*uid, "was expunged".to_owned()));
+                plan.quarantined.insert(*uid, "was expunged".to_owned());
                 continue;
             }
             plan.adopted.push(*uid);
@@ -98,16 +98,16 @@ impl Plan {
             }
         }
         self.located.retain(|(other, _)| *other != uid);
-        self.quarantined.push((uid, why));
+        self.quarantined.insert(uid, why);
     }
 
     /// Flags of an adopted message.
     pub fn flags(&self, uid: Uid) -> u8 {
         let old = self.old.as_ref().and_then(|old| old.record_of(uid));
         let flags = old.map_or(0, |record| record.flags() & 0x1f);
-        match self.in_alt.contains(&uid) {
-            true => flags | IN_ALT,
-            false => flags,
+        match self.in_alt.binary_search(&uid) {
+            Ok(_) => flags | IN_ALT,
+            Err(_) => flags,
         }
     }
 
@@ -128,7 +128,7 @@ impl Plan {
             let guid = self.header.guid;
             repairs.push(Repair::Identified { guid });
         }
-        let rejected = |uid: &Uid| self.quarantined.iter().any(|(other, _)| other == uid);
+        let rejected = |uid: &Uid| self.quarantined.contains_key(uid);
         let dropped = self.dropped.iter().filter(|uid| !rejected(uid));
         repairs.extend(dropped.map(|&uid| Repair::Dropped { uid }));
         repairs.extend(self.adopted.iter().map(|&uid| Repair::Adopted { uid }));
