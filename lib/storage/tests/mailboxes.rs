@@ -487,3 +487,48 @@ fn every_call_fails_once() {
         }
     }
 }
+
+/// Where mailboxes are files, a name is a mailbox or a level, never both.
+#[test]
+fn mailboxes_that_are_files() {
+    for location in [
+        "mbox:~/mail",
+        "mbox:~/mail:INBOX=~/in:INDEX=~/idx:CONTROL=~/ctl",
+    ] {
+        let rig = Rig::new(location);
+        let mut store = rig.store();
+        for mailbox in ["A", "B/C", "B/D"] {
+            store.create(&name(mailbox)).unwrap();
+            put(&mut store, mailbox, "Subject: x\n\nx\n");
+        }
+        assert!(rig.path("mail/A").is_file() && rig.path("mail/B/C").is_file());
+        assert_eq!(list(&mut store, "*"), ["INBOX", "A", "B!+", "B/C", "B/D"]);
+        let entries = store.list(&["%".to_owned()]).unwrap();
+        let files: Vec<bool> = entries.iter().map(|entry| entry.no_inferiors).collect();
+        assert_eq!(files, [false, true, false]);
+        let below = store.create(&name("A/x"));
+        assert!(matches!(below, Err(Error::NotPossible { .. })), "{below:?}");
+        let level = store.create(&name("B"));
+        assert!(matches!(level, Err(Error::NotPossible { .. })), "{level:?}");
+        let under = store.rename(&name("B/C"), &name("A/x"));
+        assert!(matches!(under, Err(Error::NotPossible { .. })), "{under:?}");
+        for internal in [".imap", "a/.imap", "x.lock", ".subscriptions"] {
+            assert!(matches!(
+                store.create(&name(internal)),
+                Err(Error::InvalidName { .. })
+            ));
+        }
+
+        // Index files move along, and go along.
+        let before = store.status(&name("B/C")).unwrap();
+        store.rename(&name("B"), &name("N/M")).unwrap();
+        assert_eq!(store.status(&name("N/M/C")).unwrap(), before, "{location}");
+        store.delete(&name("N/M/C")).unwrap();
+        store.delete(&name("N/M/D")).unwrap();
+        assert_eq!(list(&mut store, "N*"), ["N!+", "N/M!"]);
+        store.delete(&name("N/M")).unwrap();
+        store.delete(&name("N")).unwrap();
+        assert_eq!(list(&mut store, "*"), ["INBOX", "A"]);
+        assert!(!rig.path("mail/N").exists());
+    }
+}

@@ -90,6 +90,10 @@ impl Storage {
     /// What the format says; some messages may have been moved.
     pub fn altmove(&mut self, name: &MailboxName, uids: &UidSet, to: Tier) -> Result<(), Error> {
         let stored = self.stored(name)?;
+        // Nowhere to go: nothing to do.
+        if self.place(name)?.alt.is_none() && stored.as_any().is::<Sdbox>() {
+            return Ok(());
+        }
         let place = match to {
             Tier::Primary => dbox::Place::Primary,
             Tier::Alt => dbox::Place::Alt,
