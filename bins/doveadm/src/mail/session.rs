@@ -185,14 +185,37 @@ impl<'s> Session<'s> {
 
     /// Opens a mailbox and looks for mails. `None`: there is none, or the failure was told.
     pub fn find(&mut self, name: &MailboxName, query: &Query, access: Access) -> Option<Found> {
-        let view = match self.storage.open(name, access) {
-            Ok(view) => view,
-            Err(Error::NotFound { .. }) => return None,
+        let found = self.look(name, query)?;
+        match access {
+            Access::ReadOnly => Some(found),
+            // Only who changes a mailbox takes `\Recent` from its mails.
+            Access::ReadWrite => {
+                drop(found.view);
+                let view = self.view(name, access)?;
+                let mails = found.mails.into_iter();
+                let mails = mails.filter_map(|(_, uid)| Some((view.seq(uid)?, uid)));
+                Some(Found {
+                    name: found.name,
+                    mails: mails.collect(),
+                    view,
+                })
+            }
+        }
+    }
+
+    fn view(&mut self, name: &MailboxName, access: Access) -> Option<Box<dyn Mailbox>> {
+        match self.storage.open(name, access) {
+            Ok(view) => Some(view),
+            Err(Error::NotFound { .. }) => None,
             Err(error) => {
                 self.fail(&format!("Syncing mailbox {name} failed"), &error);
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    fn look(&mut self, name: &MailboxName, query: &Query) -> Option<Found> {
+        let view = self.view(name, Access::ReadOnly)?;
         let guid = query.needs_guid().then(|| self.guid(name)).flatten();
         let separator = self.separator(name);
         let scope = Scope {

@@ -29,7 +29,7 @@ impl Altmove {
 impl Action for Altmove {
     fn run(&self, session: &mut Session<'_>) -> Result<(), Stop> {
         for name in session.scope(&self.query) {
-            let Some(found) = session.find(&name, &self.query, Access::ReadWrite) else {
+            let Some(found) = session.find(&name, &self.query, Access::ReadOnly) else {
                 continue;
             };
             let moved = session.storage.altmove(&name, &found.uids(), self.to);
