@@ -59,8 +59,15 @@ impl Storage {
     /// Something cannot be read or written; what was done stays, and is right.
     pub fn rebuild(self: &Arc<Self>, extent: Extent, run: Run) -> Result<Vec<Finding>, Error> {
         let mut map = self.map.lock()?;
-        let survey = self.survey(&map)?;
-        let findings = self.apply(&mut map, survey, (extent, run))?;
+        let mut survey = self.survey(&map)?;
+        let hidden = std::mem::take(&mut survey.scan.hidden);
+        let told = hidden.iter().map(|&file| Finding::Renumbered { file });
+        let mut findings: Vec<Finding> = told.collect();
+        if run == Run::Real && !hidden.is_empty() {
+            self.renumber(&mut map, &hidden)?;
+            survey = self.survey(&map)?;
+        }
+        findings.extend(self.apply(&mut map, survey, (extent, run))?);
         map.finish()?;
         Ok(findings)
     }

@@ -495,3 +495,38 @@ fn deliveries_at_once_share_their_syncs() {
     assert!(syncs < (THREADS * ROUNDS * 3) as usize, "{syncs}");
     map_is_settled(&store);
 }
+
+#[test]
+fn a_hidden_file_comes_to_light() {
+    use format_mdbox::rebuild::{Extent, Finding, Run};
+    let home = common::scratch();
+    let alt = home.path().join("alt/storage");
+    std::fs::create_dir_all(&alt).unwrap();
+    let store = Store::open(&home.path().join("mdbox"));
+    let inbox = store.create("INBOX");
+    append(&inbox, &[message(1), message(2)], &NewMail::default()).unwrap();
+    let before = seen(open(&inbox, Access::ReadWrite).as_mut());
+    // Another storage's file has come to the primary place under the number of ours.
+    let file = store.root.join("storage/m.1");
+    std::fs::rename(&file, alt.join("m.1")).unwrap();
+    std::fs::write(&file, b"2 M1e C6b042e53\n").unwrap();
+    let store = Store::open(&store.root);
+    let told = store
+        .storage
+        .rebuild(Extent::Everything, Run::Real)
+        .unwrap();
+    assert!(
+        told.iter()
+            .any(|finding| matches!(finding, Finding::Renumbered { .. })),
+        "{told:?}"
+    );
+    let after = seen(open(&store.mailbox("INBOX"), Access::ReadWrite).as_mut());
+    assert_eq!(after, before);
+    assert_eq!(
+        store
+            .storage
+            .rebuild(Extent::Everything, Run::Real)
+            .unwrap(),
+        []
+    );
+}

@@ -16,7 +16,7 @@ use crate::mail::Reference;
 use crate::mailbox_ext::{GUID_SPEC, MDBOX_HDR_SPEC, MDBOX_SPEC};
 use crate::map::locked::Failed;
 use crate::map::{LockedMap, REPAIRED};
-use crate::number::MapUid;
+use crate::number::{FileId, MapUid};
 use crate::output::Outputs;
 use crate::purge::plan::Stored;
 use crate::record::{BoxHeader, BoxRecord, Place};
@@ -57,13 +57,6 @@ impl Storage {
                 mailbox: survey.boxes.get(home)?.dir.clone(),
             })
         }));
-        told.extend(
-            survey
-                .scan
-                .hidden
-                .iter()
-                .map(|&file| Finding::Renumbered { file }),
-        );
         if run == Run::Real {
             self.carry_out(map, &survey, (&plan, &homes))?;
         }
@@ -86,7 +79,6 @@ impl Storage {
         }
         let settled = settle_map(map, plan);
         settled.map_err(Failed::into_error)?;
-        self.renumber(map, survey)?;
         if survey.picture.is_repaired() {
             map.clear_repaired().map_err(Failed::into_error)?;
         }
@@ -254,13 +246,17 @@ impl Storage {
         map.set_counts(&raised)
     }
 
-    /// Files of ALT storage that another file hides come to light under new numbers; the next rebuild
-    /// looks into them.
-    fn renumber(&self, map: &mut LockedMap<'_>, survey: &Survey) -> Result<(), Error> {
+    /// Files of ALT storage that another file hides come to light under new numbers.
+    pub(super) fn renumber(&self, map: &mut LockedMap<'_>, hidden: &[FileId]) -> Result<(), Error> {
         let Some(alt) = &self.dirs.alt else {
             return Ok(());
         };
-        for hidden in &survey.scan.hidden {
+        for hidden in hidden {
+            let highest = self.dirs.files(&self.fs)?;
+            let highest = highest.last_key_value().map_or(0, |(id, _)| id.0);
+            if highest > map.picture().header().highest_file {
+                map.raise_files(highest).map_err(Failed::into_error)?;
+            }
             let id = map.reserve_files(1).map_err(Failed::into_error)?;
             let (from, to) = (alt.join(hidden.file_name()), alt.join(id.file_name()));
             self.fs.rename(&from, &to)?;
