@@ -20,11 +20,18 @@ struct Both {
 
 impl Both {
     fn of(name: &str) -> Self {
-        let both = Self {
+        Self::of_location(name, "maildir:~/Maildir")
+    }
+
+    fn of_location(name: &str, location: &str) -> Self {
+        let mut both = Self {
             theirs: Store::of(name),
             ours: Store::of(name),
             failures: Vec::new(),
         };
+        for store in [&mut both.theirs, &mut both.ours] {
+            store.conf = store.conf.replace("maildir:~/Maildir", location);
+        }
         let listed = both.theirs.doveadm(Who::Dovecot, &["mailbox", "list"], b"");
         assert!(listed.out.contains("INBOX\n"), "{listed:?}");
         both
@@ -367,4 +374,58 @@ fn changes_leave_the_same_mail() {
     ] {
         both.change(words, b"");
     }
+}
+
+/// dbox has everything in its index: all numbers are the same.
+fn dbox(fixture: &str, location: &str) {
+    let mut both = Both::of_location(fixture, location);
+    for words in [
+        &["mailbox", "list"][..],
+        &["mailbox", "list", "-s"],
+        &["mailbox", "path", "Sub"],
+        &["mailbox", "path", "-t", "index", "Sub"],
+        &["search", "all"],
+        &["mailbox", "status", ALL_NUMBERS, "*"],
+        &["-f", "flow", "fetch", ALL_FACTS, "all"],
+    ] {
+        both.agree(words);
+    }
+    for field in ["text", "hdr", "body", "body.1"] {
+        both.agree_exactly(&["fetch", &format!("uid {field}"), "mailbox", "INBOX"]);
+    }
+    for words in [
+        &[
+            "flags",
+            "add",
+            "\\Flagged kw9",
+            "mailbox",
+            "INBOX",
+            "uid",
+            "1:4",
+        ][..],
+        &["copy", "Sub", "mailbox", "INBOX", "uid", "1:3"],
+        &["move", "Trash", "mailbox", "INBOX", "uid", "5"],
+        &["expunge", "mailbox", "INBOX", "uid", "2"],
+        &["purge"],
+        &["force-resync", "*"],
+        &["altmove", "all"],
+    ] {
+        both.change(words, b"");
+    }
+    both.change(&["save", "-m", "Sub"], MESSAGE);
+}
+
+const ALL_NUMBERS: &str =
+    "messages recent uidnext uidvalidity unseen highestmodseq vsize guid firstsaved";
+const ALL_FACTS: &str = "mailbox uid seq flags guid modseq size.physical size.virtual date.received \
+    date.saved imap.envelope hdr.subject refcount pop3.uidl";
+
+#[test]
+fn sdbox_is_told_and_changed_the_same() {
+    dbox("sdbox", "sdbox:~/sdbox");
+}
+
+#[test]
+fn mdbox_is_told_and_changed_the_same() {
+    dbox("mdbox", "mdbox:~/mdbox");
 }
