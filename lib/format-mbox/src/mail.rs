@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use index::cache::{FieldId, decode_u32, decode_u64};
 use index::{CacheView, State};
@@ -206,6 +207,22 @@ fn expunged(error: io::Error) -> Result<Error, io::Error> {
 }
 
 impl Mbox {
+    /// Size and time of a file have a second's blur: after a power cut the index may believe that it knows a
+    /// file that is another one. Looks at the last message, once, and at everything if it is not there.
+    pub(crate) fn check_once(&self) -> Result<(), Error> {
+        if self.is_checked.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let state = self.synced()?;
+        let Some(last) = Seq::new(state.len()).and_then(|seq| state.uid(seq)) else {
+            return Ok(());
+        };
+        match self.reading(|file, stat, state| locate(self, last, (file, stat, state))) {
+            Ok(_) | Err(Error::Expunged) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Does something with the file while nobody writes it and the index knows it.
     fn reading<T>(
         &self,

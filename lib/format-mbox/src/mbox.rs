@@ -1,6 +1,7 @@
 //! One mailbox, shared by all sessions of the process.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use index::{Cached, Created, Index, Options, State, Transaction, cache};
@@ -25,6 +26,8 @@ pub struct Mbox {
     /// Threads of this process take turns at the file.
     turn: Mutex<()>,
     cache_settings: cache::Settings,
+    /// See [`Mbox::check_once`].
+    pub(crate) is_checked: AtomicBool,
     index: Mutex<Option<Opened>>,
 }
 
@@ -37,6 +40,7 @@ impl Mbox {
             settings,
             turn: Mutex::new(()),
             cache_settings: cache::Settings::default(),
+            is_checked: AtomicBool::new(false),
             index: Mutex::new(None),
         }
     }

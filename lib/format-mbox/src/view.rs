@@ -38,6 +38,7 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn open(mbox: Arc<Mbox>, name: MailboxName, access: Access) -> Result<Self, Error> {
+        mbox.check_once()?;
         let disk = match access {
             Access::ReadWrite => mbox.synced_with_requests()?,
             Access::ReadOnly => mbox.synced()?,
