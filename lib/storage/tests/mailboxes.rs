@@ -435,7 +435,7 @@ fn every_call_fails_once() {
         ("subscribe", |store| store.subscribe(&name("A"))),
         ("delete", |store| store.delete(&name("Gone"))),
     ];
-    for location in &LAYOUTS[..3] {
+    for location in [&LAYOUTS[..3], &["sdbox:~/Maildir", "mdbox:~/Maildir"]].concat() {
         for (what, act) in acts {
             for nth in 1.. {
                 let mut rig = Rig::new(location);
@@ -467,7 +467,12 @@ fn every_call_fails_once() {
                     .iter()
                     .filter(|entry| !entry.contains(['!', '?']))
                     .map(|entry| name(entry.trim_end_matches(['+', '*'])))
-                    .map(|name| rig.store().status(&name).unwrap().messages)
+                    .map(|name| match rig.store().status(&name) {
+                        Ok(status) => status.messages,
+                        // The index knows already, the directory is still there.
+                        Err(Error::NotFound { .. }) if what == "delete" => 0,
+                        Err(error) => panic!("{at}: {error}"),
+                    })
                     .sum();
                 assert!(messages == 3 || what == "delete" && messages == 2, "{at}");
                 // The same again works.

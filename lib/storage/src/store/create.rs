@@ -38,14 +38,11 @@ impl Storage {
         list.undo(&place);
         self.shared.forget(|other| *other == place);
         // Levels above it that are empty now.
-        let root = &list.location.root;
-        let above = place
-            .mail
-            .ancestors()
-            .skip(1)
-            .take_while(|dir| *dir != root);
-        for dir in above.take_while(|dir| dir.starts_with(root)) {
-            if self.shared.fs.rmdir(dir).is_err() {
+        let root = list.location.mailboxes();
+        let above = place.mail.ancestors().skip(1);
+        let above = above.take_while(|dir| dir.starts_with(&root) && **dir != root);
+        for dir in above {
+            if found(self.shared.fs.rmdir(dir)).is_err() {
                 break;
             }
         }

@@ -28,7 +28,11 @@ impl Storage {
         }
         let mailbox = self.mailbox(name, &target)?;
         let guid = mailbox.guid().ok();
-        mailbox.prepare_delete()?;
+        match mailbox.prepare_delete() {
+            // Somebody began to delete it, and did not come to the end.
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let place = mailbox.place().clone();
         list.discard(&place)?;
         self.shared.forget(|other| *other == place);
