@@ -33,7 +33,8 @@ impl Place {
 pub struct Progress {
     place: Place,
     bar: ProgressBar,
-    began: Instant,
+    /// Nothing is shown yet.
+    waiting_since: Option<Instant>,
 }
 
 impl Progress {
@@ -41,7 +42,7 @@ impl Progress {
         Self {
             place,
             bar: ProgressBar::hidden(),
-            began: Instant::now(),
+            waiting_since: None,
         }
     }
 
@@ -54,7 +55,7 @@ impl Progress {
             self.bar
                 .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar.set_message(what);
-            self.began = Instant::now();
+            self.waiting_since = Some(Instant::now());
         }
     }
 
@@ -63,7 +64,10 @@ impl Progress {
         if self.place == Place::Taken {
             return;
         }
-        if self.bar.is_hidden() && self.began.elapsed() > PATIENCE {
+        if let Some(began) = self.waiting_since
+            && began.elapsed() > PATIENCE
+        {
+            self.waiting_since = None;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.inc(1);
