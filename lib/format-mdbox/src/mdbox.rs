@@ -122,6 +122,10 @@ impl Mdbox {
     /// Up to date, and all that others have asked for is done.
     pub(crate) fn up_to_date(&self, access: Access) -> Result<Arc<State>, Error> {
         let mut state = self.refresh()?;
+        if !is_complete(&state) {
+            self.complete()?;
+            state = self.refresh()?;
+        }
         if self.is_foreign(&state)? {
             match self.storage.relink("a mailbox does not fit its map") {
                 // Who may only look still looks.
@@ -148,11 +152,29 @@ impl Mdbox {
         }
         let header = state.ext_header(MDBOX_HDR).and_then(BoxHeader::decode);
         let Some(header) = header else {
-            return Ok(true);
+            return Ok(!state.is_empty());
         };
         let map = self.storage.map.last_picture()?;
         let fits = header.map_uid_validity == map.uid_validity() || state.is_empty();
         Ok(self.storage.map.is_lost() || map.is_repaired() || !fits)
+    }
+
+    /// Somebody has begun to make this mailbox. Dovecot holds its lock when it asks for the map's, so the
+    /// map is read before the lock is taken, and never waited for under it.
+    fn complete(&self) -> Result<(), Error> {
+        self.storage.map.last_picture()?;
+        let mut sync = self.lock()?;
+        if !is_complete(sync.state()) {
+            let uid_validity = match UidValidity::new(sync.state().header().uid_validity()) {
+                Some(known) => known,
+                None => self.context.uid_validities.next()?,
+            };
+            let mut transaction = self.identity(uid_validity)?;
+            transaction.make_durable();
+            let done = sync.commit(&transaction);
+            done.map_err(|error| self.told(error))?;
+        }
+        self.finish(sync)
     }
 
     /// A message, read from wherever it is. Damage is repaired, once.
@@ -270,6 +292,12 @@ impl Mdbox {
             other => other.into(),
         }
     }
+}
+
+/// Has it an UIDVALIDITY and an identity? With messages but without an identity it is damaged, not new.
+fn is_complete(state: &State) -> bool {
+    let header = state.ext_header(MDBOX_HDR).and_then(BoxHeader::decode);
+    state.header().uid_validity() != 0 && (header.is_some() || !state.is_empty())
 }
 
 impl Backend for Mdbox {

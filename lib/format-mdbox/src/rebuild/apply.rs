@@ -327,6 +327,8 @@ fn change_box(open: &OpenBox, change: &BoxChange, uid_validity: u32) -> Result<(
     let is_ours = open
         .header()
         .is_some_and(|header| header.map_uid_validity == uid_validity);
+    // One that somebody is making is his: Dovecot waits for the map while it holds its lock.
+    let is_ours = is_ours || (open.header().is_none() && open.state.is_empty());
     let is_idle =
         change.relinked.is_empty() && change.lost.is_empty() && change.restored.is_empty();
     if is_idle && is_ours && !open.state.header().is_repaired() {
