@@ -376,8 +376,8 @@ fn changes_leave_the_same_mail() {
     }
 }
 
-/// dbox has everything in its index: all numbers are the same.
-fn dbox(fixture: &str, location: &str) {
+/// What Dovecot keeps in its index is the same: all numbers are.
+fn in_index(fixture: &str, location: &str) {
     let mut both = Both::of_location(fixture, location);
     for words in [
         &["mailbox", "list"][..],
@@ -422,10 +422,15 @@ const ALL_FACTS: &str = "mailbox uid seq flags guid modseq size.physical size.vi
 
 #[test]
 fn sdbox_is_told_and_changed_the_same() {
-    dbox("sdbox", "sdbox:~/sdbox");
+    in_index("sdbox", "sdbox:~/sdbox");
 }
 
 #[test]
 fn mdbox_is_told_and_changed_the_same() {
-    dbox("mdbox", "mdbox:~/mdbox");
+    in_index("mdbox", "mdbox:~/mdbox");
+}
+
+#[test]
+fn mbox_is_told_and_changed_the_same() {
+    in_index("mbox", "mbox:~/mail:INBOX=~/inbox.mbox");
 }

@@ -171,12 +171,7 @@ pub struct MailboxPath {
     #[command(flatten)]
     pub users: Users,
     /// Which directory
-    #[arg(
-        short = 't',
-        value_name = "TYPE",
-        value_enum,
-        default_value = "mailbox"
-    )]
+    #[arg(short = 't', value_name = "TYPE", value_enum, default_value = "index")]
     pub kind: PathType,
     #[arg(value_name = "MAILBOX")]
     pub name: String,

@@ -74,12 +74,8 @@ impl Storage {
             };
             return Ok(lines(&storage.rebuild(Extent::Everything, run)?));
         }
-        // Others are read anew whenever they are opened.
-        let access = match run {
-            Run::Dry => Access::ReadOnly,
-            Run::Real => Access::ReadWrite,
-        };
-        self.open(name, access)?.sync(Expunges::Show)?;
+        // Others are read anew whenever they are opened; whoever only looks takes no `\Recent` from them.
+        self.open(name, Access::ReadOnly)?.sync(Expunges::Show)?;
         Ok(Repairs::new())
     }
 
