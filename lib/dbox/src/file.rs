@@ -174,7 +174,13 @@ impl DboxFile {
     /// # Errors
     /// As [`DboxFile::message`].
     pub fn only_message(&mut self) -> Result<Message, Error> {
-        self.message(self.first)
+        let message = self.message(self.first)?;
+        // Metadata that end too early would not tell of attachments.
+        if !self.window.get(message.end, 1)?.is_empty() {
+            let damage = Damage::wrong(message.end, "end of the file");
+            return Err(damage.in_file(self.path()));
+        }
+        Ok(message)
     }
 
     /// [`DboxFile::message`], with damage as a value.
@@ -247,7 +253,13 @@ impl DboxFile {
             source,
         })?;
         if refs.is_empty() {
-            return Ok(plain);
+            let is_whole = plain
+                .known_len()
+                .is_none_or(|len| len == message.plain_size());
+            return match is_whole {
+                true => Ok(plain),
+                false => Err(damaged(Damage::wrong(message.body, "size of the body"))),
+            };
         }
         let Some(attachments) = attachments else {
             return Err(Error::Config(format!(

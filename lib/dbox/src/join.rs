@@ -88,7 +88,7 @@ impl Joined {
     fn read_attachment(&mut self, buf: &mut [u8], index: usize) -> io::Result<usize> {
         let found = self.refs.get(index).ok_or(ErrorKind::InvalidInput)?.clone();
         if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
-            self.check_line_start(index, &found)?;
+            self.check_lines(index, &found)?;
             let file = self.dir.open(&found).map_err(io_error)?;
             self.open = Some((index, Attachment::new(file, &found)?));
         }
@@ -98,19 +98,32 @@ impl Joined {
         attachment.read_at(buf, self.position.saturating_sub(found.offset))
     }
 
-    /// An attachment is the body of a MIME part: it begins a line. An offset that is wrong would
-    /// otherwise make another message of this one.
-    fn check_line_start(&mut self, index: usize, found: &ExternalRef) -> io::Result<()> {
+    /// An attachment is the body of a MIME part: it stands behind an empty line, and one in base64 before
+    /// the end of a line. An offset that is wrong would otherwise make another message of this one.
+    fn check_lines(&mut self, index: usize, found: &ExternalRef) -> io::Result<()> {
         let outside: u64 = self.refs.iter().take(index).map(|found| found.size).sum();
-        let Some(before) = found.offset.saturating_sub(outside).checked_sub(1) else {
-            return Ok(());
-        };
+        let inside = found.offset.saturating_sub(outside);
+        let mut before = Vec::new();
+        for at in inside.saturating_sub(3)..inside {
+            before.extend(self.stored_byte(at)?);
+        }
+        if inside > 0 && !before.ends_with(b"\n\n") && !before.ends_with(b"\n\r\n") {
+            return Err(damaged("has an attachment that follows no header"));
+        }
+        let is_base64 = found.encoding != Encoding::Verbatim;
+        match self.stored_byte(inside)? {
+            Some(b'\r' | b'\n') | None => Ok(()),
+            Some(_) if !is_base64 => Ok(()),
+            Some(_) => Err(damaged("has an attachment before a line")),
+        }
+    }
+
+    fn stored_byte(&mut self, at: u64) -> io::Result<Option<u8>> {
         let mut byte = [0];
-        self.stored.seek(SeekFrom::Start(before))?;
-        self.stored.read_exact(&mut byte)?;
-        match byte {
-            [b'\n'] => Ok(()),
-            _ => Err(damaged("has an attachment within a line")),
+        self.stored.seek(SeekFrom::Start(at))?;
+        match self.stored.read(&mut byte)? {
+            0 => Ok(None),
+            _ => Ok(byte.first().copied()),
         }
     }
 }

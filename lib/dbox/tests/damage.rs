@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use common::Fixture;
-use dbox::{DboxFile, scan};
+use dbox::{AttachmentDir, DboxFile, scan};
 use sys::fs::Fs;
 
 /// Bodies by GUID of a whole file.
@@ -171,4 +171,43 @@ fn no_wrong_body() {
             }
         }
     }
+}
+
+/// A message with an attachment out of line: other metadata never make another message of it.
+#[test]
+fn no_wrong_attachment() {
+    let fixture = Fixture::unpack("sdboxattach");
+    let home = fixture.dir().join("sdboxattach");
+    let path = home.join("sdbox/mailboxes/INBOX/dbox-Mails/u.3");
+    let suffix = "-18e3e6319b32046b9549000083ecc375-3".to_owned();
+    let dir = AttachmentDir::with_suffix(Fs::real(), home.join("attachments"), suffix);
+    let read = |path: &Path| -> Option<Vec<u8>> {
+        let mut file = DboxFile::open(&Fs::real(), path).ok()?;
+        let message = file.only_message().ok()?;
+        let mut whole = Vec::new();
+        let mut body = file.body(&message, Some(&dir)).ok()?;
+        body.read_to_end(&mut whole).ok()?;
+        Some(whole)
+    };
+    let whole = read(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let metadata = bytes.len() - 150;
+    let changed = fixture.dir().join("changed");
+    let (mut same, mut refused) = (0, 0);
+    for at in metadata..bytes.len() {
+        for bits in [1, 2, 3, 5, 7, 0x0f, 0x10, 0x20, 0x40, 0x50, 0x80, 0xff_u8] {
+            let mut copy = bytes.clone();
+            copy[at] ^= bits;
+            std::fs::write(&changed, &copy).unwrap();
+            match read(&changed) {
+                Some(read) if read == whole => same += 1,
+                Some(_) => panic!(
+                    "{at} {bits}: {:?}",
+                    String::from_utf8_lossy(&copy[metadata..])
+                ),
+                None => refused += 1,
+            }
+        }
+    }
+    assert!(same > 100 && refused > 100, "{same} {refused}");
 }

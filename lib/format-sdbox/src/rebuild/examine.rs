@@ -49,16 +49,20 @@ impl Sdbox {
             return Ok(None);
         };
         let (mut file, damage) = DboxFile::from_damaged(fs.open_read(&path)?)?;
+        let size = file.file().stat()?.size;
         let why = match (damage, file.try_message(file.first_message())?) {
-            (None, Ok(_)) => return Ok(Some(Verdict::Whole)),
+            (None, Ok(message)) if message.end == size => return Ok(Some(Verdict::Whole)),
+            (None, Ok(_)) => "bytes behind the message".to_owned(),
             (Some(damage), _) | (None, Err(damage)) => damage.what.to_owned(),
         };
-        let mut messages = scan::pieces(&mut file)?
-            .into_iter()
-            .filter_map(|piece| match piece {
-                Piece::Whole(message) | Piece::Salvaged(message) => Some(message),
+        let mut messages = scan::pieces(&mut file)?.into_iter().filter_map(|piece| {
+            match piece {
+                // Metadata that end before they name the message are not all of them.
+                Piece::Whole(message) => message.guid().is_some().then_some(message),
+                Piece::Salvaged(message) => Some(message),
                 Piece::Garbage { .. } => None,
-            });
+            }
+        });
         Ok(Some(match messages.next() {
             Some(message) => Verdict::Damaged(file, Box::new(message), why),
             None => Verdict::Hopeless(why),
