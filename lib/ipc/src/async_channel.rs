@@ -1,6 +1,7 @@
 //! Connections to other services of ours for services that run on tokio.
 
-use std::io::ErrorKind::WouldBlock;
+use std::cell::RefCell;
+use std::io::{self, ErrorKind::WouldBlock};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use sys::peer::Peer;
 use sys::seqpacket;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep};
+use zeroize::Zeroize as _;
 
 use crate::Error;
-use crate::channel::{encode, receive};
+use crate::channel::{MAX_RECORD, decode, encode};
 
 /// Longest time that a full queue of a listener is waited for.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -152,6 +154,25 @@ impl AsyncListener {
             }
         }
     }
+}
+
+/// What came out of one record.
+type Decoded<T> = Result<(T, Vec<OwnedFd>), Error>;
+
+/// Receives one record through a buffer that all channels of the thread share, so that none keeps or clears its
+/// own.
+fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Decoded<T>> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_RECORD]);
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let received = seqpacket::recv(socket, buffer)?;
+        let len = received.len;
+        let decoded = decode(buffer, received);
+        // It may have held a password, and the buffer lives as long as the thread.
+        buffer.get_mut(..len).unwrap_or_default().zeroize();
+        Ok(decoded)
+    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! A blocking connection to another of our services.
 
 use std::any::type_name;
-use std::cell::RefCell;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sys::seqpacket;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -96,26 +94,8 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, Er
     Ok(record)
 }
 
-/// What came out of one record.
-pub(crate) type Decoded<T> = Result<(T, Vec<OwnedFd>), Error>;
-
-/// Receives one record through a buffer that all channels of the thread share, so that none keeps or clears its
-/// own.
-pub(crate) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Decoded<T>> {
-    thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_RECORD]);
-    }
-    BUFFER.with_borrow_mut(|buffer| {
-        let received = seqpacket::recv(socket, buffer)?;
-        let len = received.len;
-        let decoded = decode(buffer, received);
-        // It may have held a password, and the buffer lives as long as the thread.
-        buffer.get_mut(..len).unwrap_or_default().zeroize();
-        Ok(decoded)
-    })
-}
-
-fn decode<T: DeserializeOwned>(
+/// What one record says.
+pub(crate) fn decode<T: DeserializeOwned>(
     buffer: &[u8],
     received: seqpacket::Received,
 ) -> Result<(T, Vec<OwnedFd>), Error> {

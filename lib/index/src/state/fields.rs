@@ -79,6 +79,16 @@ impl State {
         }
     }
 
+    /// Counts all anew; low-waters stay where they are unless they say too much.
+    pub(crate) fn check_counters(&mut self) {
+        let marks = [field::FIRST_UNSEEN_LOW, field::FIRST_DELETED_LOW];
+        let before = marks.map(|mark| (mark, self.header.get(mark)));
+        self.recount();
+        for (mark, before) in before {
+            self.lower(mark, before);
+        }
+    }
+
     /// Counts all anew, and moves low-waters as far up as they go.
     pub(crate) fn recount(&mut self) {
         let next = self.header.next_uid();

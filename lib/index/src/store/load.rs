@@ -270,7 +270,7 @@ fn read_checkpoint(fs: &Fs, path: &Path) -> Result<Option<Result<Base, Error>>, 
     let bytes = file.read_all(LARGEST)?;
     let base = State::decode(&bytes).map(|mut state| {
         // Counters are not what anybody would miss, so they are not what is believed.
-        state.recount();
+        state.check_counters();
         Base {
             file: Checkpoint {
                 id: Some(id),
