@@ -85,25 +85,27 @@ fn dovecot_works(mut imap: Imap, who: &str) -> Acknowledged {
 
 #[test]
 fn maildir() {
-    four_writers_of_two_kinds("maildir:~/Maildir");
+    four_writers_of_two_kinds("maildir:~/Maildir", &[]);
 }
 
 #[test]
 fn sdbox() {
-    four_writers_of_two_kinds("sdbox:~/sdbox");
+    four_writers_of_two_kinds("sdbox:~/sdbox", &[]);
 }
 
 #[test]
 fn mdbox() {
-    four_writers_of_two_kinds("mdbox:~/mdbox");
+    four_writers_of_two_kinds("mdbox:~/mdbox", &[]);
 }
 
 #[test]
 fn mbox() {
-    four_writers_of_two_kinds("mbox:~/mail:INBOX=~/inbox");
+    // Four sessions of Dovecot alone lose flags of their own here.
+    four_writers_of_two_kinds("mbox:~/mail:INBOX=~/inbox", &["dove1", "dove2"]);
 }
 
-fn four_writers_of_two_kinds(location: &str) {
+/// `forgetful`: writers whose flags may be lost.
+fn four_writers_of_two_kinds(location: &str, forgetful: &[&str]) {
     let settings = settings(location);
     let share = tempfile::tempdir().unwrap();
     std::fs::set_permissions(share.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -146,7 +148,12 @@ fn four_writers_of_two_kinds(location: &str) {
         .filter_map(|(uid, hash)| Some((uid, hash?)))
         .collect();
     assert_eq!(left, expected);
-    for message in &found.messages {
+    let excused: Vec<String> = forgetful
+        .iter()
+        .flat_map(|who| (0..EACH).map(|number| sha256(text(who, number).as_bytes())))
+        .collect();
+    let kept = found.messages.iter();
+    for message in kept.filter(|message| !excused.contains(&message.sha256)) {
         assert!(
             message.flags.contains("\\Flagged") && message.keywords.len() == 1,
             "{message:?}"
