@@ -211,9 +211,20 @@ pub fn sizes_are_right(view: &mut dyn Mailbox) {
     }
 }
 
-/// What a process that starts now sees.
+/// What a process that starts now sees. A file that lost something, but not its size nor its time in whole
+/// seconds, is as the index says until somebody reads it; the next look knows.
 pub fn fresh(home: &Home) -> Vec<Seen> {
-    let mut view = look(&home.mbox());
+    let mbox = home.mbox();
+    let mut view = look(&mbox);
+    let count = view.len();
+    let is_gone = |seq| {
+        let mut mail = view.mail(seq).unwrap();
+        let body = mail.body().map(drop);
+        matches!(body, Err(Error::Expunged))
+    };
+    if (1..=count).filter_map(Seq::new).any(is_gone) {
+        view = look(&mbox);
+    }
     sizes_are_right(&mut *view);
     seen(&mut *view)
 }
