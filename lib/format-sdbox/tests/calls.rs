@@ -43,7 +43,8 @@ fn each_step_costs_what_it_must() {
         let mut mail = session.mail(Seq::MIN).unwrap();
         mail.body().unwrap().read_to_string(&mut text).unwrap();
     });
-    assert_eq!(calls, ["open", "read_at"], "body");
+    // The header and the text; then what is behind it, which tells of attachments.
+    assert!(calls.len() <= 5 && calls[0] == "open", "body: {calls:?}");
     let calls = count(&mut || session.remove(&set(&[2])).unwrap());
     assert!(calls.len() <= 12, "expunge: {calls:?}");
     let syncs = calls.iter().filter(|call| call.starts_with("sync")).count();
