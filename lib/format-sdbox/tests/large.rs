@@ -43,7 +43,7 @@ fn thousands_of_messages() {
         session.sync(Expunges::Show).unwrap();
     };
     sizes(&mut session);
-    assert!(calls(&rig) < 3 * MESSAGES);
+    assert!(calls(&rig) < 6 * MESSAGES);
     sizes(&mut session);
     assert!(calls(&rig) < MESSAGES / 10, "sizes are cached");
     let fresh = rig.sdbox();
