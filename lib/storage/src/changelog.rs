@@ -1,17 +1,11 @@
-//! `dovecot.mailbox.log`: what happened to mailboxes, for dsync. FORMATS.md §6.2.
+//! Telling dsync what happened to mailboxes: appends to `dovecot.mailbox.log`. FORMATS.md §6.2.
 //!
-//! ```text
-//! offset size field
-//!      0    1 type              1 delete mailbox, 2 delete dir, 3 rename, 4 subscribe, 5 unsubscribe
-//!      1    3 zero
-//!      4   16 id                1: the mailbox's GUID; else the first 16 bytes of SHA-1 of its name
-//!     20    4 time              UNIX seconds, big-endian
-//! ```
-//! The name is UTF-8 with `/` between its levels. Appended without a lock; moved to `.2` at 4 KiB.
+//! A name is UTF-8 with `/` between its levels. Appended without a lock; moved to `.2` at 4 KiB.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use index::mailbox_log::{Kind, Record};
 use mailbox::Guid;
 use sha1::{Digest, Sha1};
 use sys::fs::{Fs, FsResult, How};
@@ -34,31 +28,23 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    fn encode(&self, seconds: u32) -> [u8; 24] {
+    fn encode(&self, seconds: u32) -> [u8; Record::SIZE] {
         let (kind, id) = match self {
-            Self::DeleteMailbox(guid) => (1, guid.0),
-            Self::DeleteName(name) => (2, hash(name)),
-            Self::Rename(name) => (3, hash(name)),
-            Self::Subscribe(name) => (4, hash(name)),
-            Self::Unsubscribe(name) => (5, hash(name)),
+            Self::DeleteMailbox(guid) => (Kind::DeleteMailbox, *guid),
+            Self::DeleteName(name) => (Kind::DeleteDir, hash(name)),
+            Self::Rename(name) => (Kind::Rename, hash(name)),
+            Self::Subscribe(name) => (Kind::Subscribe, hash(name)),
+            Self::Unsubscribe(name) => (Kind::Unsubscribe, hash(name)),
         };
-        let mut record = [0; 24];
-        let fields = [kind, 0, 0, 0]
-            .into_iter()
-            .chain(id)
-            .chain(seconds.to_be_bytes());
-        record
-            .iter_mut()
-            .zip(fields)
-            .for_each(|(to, from)| *to = from);
-        record
+        let time = seconds;
+        Record { kind, id, time }.encode()
     }
 }
 
 /// First half of the SHA-1 of a name.
-fn hash(levels: &[String]) -> [u8; 16] {
+fn hash(levels: &[String]) -> Guid {
     let digest = Sha1::digest(levels.join("/"));
-    digest.first_chunk().copied().unwrap_or_default()
+    Guid(digest.first_chunk().copied().unwrap_or_default())
 }
 
 /// Appends events.
