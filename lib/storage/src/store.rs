@@ -185,11 +185,9 @@ impl MailStore for Storage {
         self.with_existing(name, |mailbox| {
             let view = Arc::clone(mailbox).open(name, access)?;
             Ok(match format {
-                // It has a watcher of its own.
-                Format::Maildir => view,
-                Format::Mbox | Format::Sdbox | Format::Mdbox => {
-                    Box::new(Watched::new(view, &self.shared.changes, mailbox.place()))
-                }
+                // These have watchers of their own.
+                Format::Maildir | Format::Sdbox | Format::Mdbox => view,
+                Format::Mbox => Box::new(Watched::new(view, &self.shared.changes, mailbox.place())),
             })
         })
     }
