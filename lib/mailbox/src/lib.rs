@@ -16,6 +16,7 @@ mod name;
 mod number;
 mod set;
 mod settings;
+mod stamp;
 mod store;
 mod stored;
 mod view;
@@ -29,6 +30,7 @@ pub use name::MailboxName;
 pub use number::{ModSeq, Seq, Uid, UidValidity};
 pub use set::UidSet;
 pub use settings::{Durability, LineEnds, Settings};
+pub use stamp::{Mark, Stamp};
 pub use store::{
     Appended, Copied, ListEntry, MailStore, NamespaceInfo, NamespaceKind, NewMail, Save, SpecialUse,
 };

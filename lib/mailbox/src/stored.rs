@@ -16,7 +16,8 @@ use std::sync::Arc;
 use sys::fs::Fs;
 
 use crate::{
-    Access, Copied, Error, Guid, Mailbox, MailboxName, Save, Settings, Status, UidSet, UidValidity,
+    Access, Copied, Error, Guid, Mailbox, MailboxName, Save, Settings, Stamp, Status, UidSet,
+    UidValidity,
 };
 
 /// Gives out the UIDVALIDITY of a new or repaired mailbox; never the same one twice to one user.
@@ -91,6 +92,19 @@ pub trait StoredMailbox: Send + Sync {
     /// # Errors
     /// What cannot be read or written.
     fn status(&self) -> Result<Status, Error>;
+
+    /// How it looks from outside, by a `stat()` or two, without opening or syncing it: whoever finds the
+    /// stamp of an earlier moment again need not ask for its status. Two looks that the format's clocks
+    /// cannot tell apart must not give the same stamp: where a change of this second could be one that
+    /// leaves the file's mtime (whole seconds) and size alone, the answer is `None`.
+    ///
+    /// `None`: not to be told so; the default.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; the failed call.
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        Ok(None)
+    }
 
     /// Takes a picture of it for one session, which calls it `name`.
     ///
