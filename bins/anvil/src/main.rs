@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use config::Snapshot;
-use service::{Rights, Service, Started};
+use service::{Callers, Rights, Service, Started};
 
 fn main() -> ExitCode {
     service::start("anvil", run)
@@ -46,7 +46,7 @@ fn run(mut service: Service<Started>) -> Result<(), Error> {
         serve::serve(
             control,
             listener,
-            serve::State::new(log, sessions, &snapshot),
+            serve::State::new(log, sessions, Callers::of(&snapshot)),
         )
     })
 }

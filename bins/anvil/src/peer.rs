@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use config::Snapshot;
 use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
 use ipc::{AsyncChannel, Error, SessionId, VERSION};
+use service::Door;
 use service::journal::{Clean, id};
 
 use crate::managers::Generation;
@@ -21,41 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest pattern of a kick, bytes, and most networks in it.
 const MAX_PATTERN: usize = 1024;
 
-/// Who may call: told by the kernel, not by the peer.
-#[derive(Debug)]
-pub struct Welcome {
-    /// Uid of managers.
-    managers: Option<u32>,
-    /// Uid of lmtp, which reads what anybody sends it: of other protocols' sessions it has no say.
-    lmtp: Option<u32>,
-}
-
-impl Welcome {
-    /// As the configuration was compiled for this host.
-    pub fn new(snapshot: &Snapshot) -> Self {
-        Self {
-            managers: snapshot.peer_uid("culver"),
-            lmtp: snapshot.peer_uid("culver-lmtp"),
-        }
-    }
-
-    #[cfg(test)]
-    pub fn of(managers: u32, lmtp: u32) -> Self {
-        Self {
-            managers: Some(managers),
-            lmtp: Some(lmtp),
-        }
-    }
-
-    pub fn may(&self, uid: u32, role: Role) -> bool {
-        let owner = match role {
-            Role::Admin => None,
-            Role::Manager {
-                protocol: Protocol::Lmtp,
-            } => self.lmtp,
-            Role::Manager { .. } => self.managers,
-        };
-        uid == 0 || owner == Some(uid)
+/// What the caller wants to be, in the words of the table of callers.
+fn door(role: Role) -> Door {
+    match role {
+        Role::Admin => Door::AnvilAdmin,
+        Role::Manager { protocol } => Door::AnvilSessions(protocol),
     }
 }
 
@@ -124,7 +94,7 @@ async fn greet(channel: &AsyncChannel, state: &Shared) -> Result<Role, Refused> 
     };
     Error::check_version(version)?;
     let uid = channel.peer()?.uid;
-    if !state.borrow().peers.may(uid, role) {
+    if !state.borrow().callers.may(uid, door(role)) {
         return Err(Refused::Role(role));
     }
     send(channel, &Reply::Hello { version: VERSION }).await?;

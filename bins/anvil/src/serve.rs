@@ -11,7 +11,7 @@ use ipc::anvil::Session;
 use ipc::facts::Protocol;
 use ipc::{AsyncListener, SessionId};
 use service::journal::id;
-use service::{Control, Signal};
+use service::{Callers, Control, Signal};
 use tokio::sync::Semaphore;
 
 use crate::log::{self, Log};
@@ -30,7 +30,7 @@ const STATUS_PERIOD: Duration = Duration::from_secs(5);
 pub struct State {
     pub table: Table,
     pub managers: Managers,
-    pub peers: peer::Welcome,
+    pub callers: Callers,
     log: Log,
 }
 
@@ -39,7 +39,7 @@ pub type Shared = Rc<RefCell<State>>;
 
 impl State {
     /// With the sessions that an earlier process left.
-    pub fn new(log: Log, sessions: log::Sessions, snapshot: &Snapshot) -> Self {
+    pub fn new(log: Log, sessions: log::Sessions, callers: Callers) -> Self {
         let mut table = Table::default();
         for session in sessions.into_values() {
             table.connect(session, 0);
@@ -47,7 +47,7 @@ impl State {
         Self {
             table,
             managers: Managers::default(),
-            peers: peer::Welcome::new(snapshot),
+            callers,
             log,
         }
     }
@@ -127,7 +127,7 @@ pub async fn serve(
 
 fn reload(state: &Shared) -> Result<(), config::Error> {
     let snapshot = Snapshot::load("anvil")?;
-    state.borrow_mut().peers = peer::Welcome::new(&snapshot);
+    state.borrow_mut().callers = Callers::of(&snapshot);
     Ok(())
 }
 

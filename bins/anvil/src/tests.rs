@@ -8,10 +8,11 @@ use std::time::Duration;
 use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
 use ipc::{AsyncChannel, VERSION};
+use service::Callers;
 use tokio::task::LocalSet;
 
 use crate::log::Log;
-use crate::peer::{self, Welcome};
+use crate::peer;
 use crate::serve::{Shared, State};
 use crate::table::{Table, Verdict};
 
@@ -28,10 +29,8 @@ pub fn session(id: &str, user: &str, remote: &str) -> Session {
 
 fn state() -> Shared {
     let (log, sessions) = Log::open(Vec::new()).unwrap();
-    let snapshot = config::parse_text(std::path::Path::new("culver.conf"), "")
-        .snapshot("anvil", &config::NoNames)
-        .unwrap();
-    Rc::new(RefCell::new(State::new(log, sessions, &snapshot)))
+    let callers = Callers::new(|_| Some(rustix::process::geteuid().as_raw()));
+    Rc::new(RefCell::new(State::new(log, sessions, callers)))
 }
 
 /// A peer of anvil's, connected.
@@ -331,14 +330,23 @@ fn a_second_manager_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn only_root_is_an_administrator_and_lmtp_has_no_say_in_imap() {
-    let welcome = Welcome::of(990, 991);
-    let [imap, lmtp] = [Protocol::Imap, Protocol::Lmtp].map(|protocol| Role::Manager { protocol });
-    let may = |uid| [Role::Admin, imap, lmtp].map(|role| welcome.may(uid, role));
-    assert_eq!(may(0), [true, true, true]);
-    assert_eq!(may(990), [false, true, false]);
-    assert_eq!(may(991), [false, false, true]);
-    assert_eq!(may(992), [false, false, false]);
+fn who_is_refused_is_told_nothing() {
+    local(async {
+        let (log, sessions) = Log::open(Vec::new()).unwrap();
+        let state = State::new(log, sessions, Callers::new(|_| None));
+        let state = Rc::new(RefCell::new(state));
+        for role in [
+            Role::Admin,
+            Role::Manager {
+                protocol: Protocol::Imap,
+            },
+        ] {
+            let caller = connect(&state);
+            let version = VERSION;
+            say(&caller, Request::Hello { version, role }).await;
+            assert!(caller.recv::<Reply>().await.is_err());
+        }
+    });
 }
 
 #[test]

@@ -9,17 +9,17 @@ use config::{Facts, Snapshot};
 use ipc::{AsyncChannel, AsyncListener};
 use serde::Deserialize;
 use service::journal::id;
-use service::{Control, Signal};
+use service::{Callers, Control, Door, Signal};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use crate::child::CHILD_ARGUMENT;
 
 /// What of the configuration counts here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Uid of auth; nobody else may ask.
-    auth: Option<u32>,
+    /// Who may ask.
+    callers: Callers,
     /// Most processes at once.
     processes: usize,
 }
@@ -34,7 +34,7 @@ impl Settings {
         let read: Read = snapshot.settings(&Facts::default())?;
         let processes = usize::try_from(read.auth_worker_max_count.max(1)).unwrap_or(usize::MAX);
         Ok(Self {
-            auth: snapshot.peer_uid("culver-auth"),
+            callers: Callers::of(snapshot),
             processes: processes.min(Semaphore::MAX_PERMITS),
         })
     }
@@ -88,7 +88,7 @@ pub async fn serve(
 /// A process for a connection, if it is auth's.
 fn start(channel: &AsyncChannel, settings: &Settings) -> Option<tokio::process::Child> {
     let peer = channel.peer().ok()?;
-    if Some(peer.uid) != settings.auth {
+    if !settings.callers.may(peer.uid, Door::AuthWorker) {
         tracing::error!(
             message_id = id::PEER_REFUSED,
             "auth-worker: Error: refused process {} of uid {}: not auth",

@@ -12,6 +12,7 @@ use ipc::facts::Facts;
 use ipc::login_auth::{Failure, MAX_EXCHANGES, Reply, Request};
 use ipc::{AsyncChannel, Error, Secret, Username, VERSION};
 use sasl::{Credentials, Malformed, Mech, Step};
+use service::Door;
 use service::journal::id;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -71,7 +72,7 @@ impl Drop for AbortOnDrop {
 /// Serves a connection to its end. Everything that belongs to it ends with it.
 pub async fn serve(shared: Rc<Shared>, channel: AsyncChannel) -> Result<(), Refused> {
     let peer = channel.peer()?;
-    if !shared.live().welcome.login.contains(&peer.uid) {
+    if !shared.live().callers.may(peer.uid, Door::AuthLogin) {
         return Err(Refused::Uid);
     }
     let (Request::Hello { version }, _) = channel.recv::<Request>().await? else {

@@ -8,6 +8,7 @@ use auth_db::{Claim, Client, Level, NoUser, Note, Reason, UserRecord};
 use ipc::auth_master::{MailUser, Refusal, Reply, Request};
 use ipc::facts::{Facts, Protocol};
 use ipc::{AsyncChannel, Error, Secret, Token, Username, VERSION};
+use service::Door;
 use service::journal::{Clean, id};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -25,18 +26,10 @@ const BATCH: usize = 200;
 /// A peer that does not read its replies for so long is cut off.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Which socket a peer has connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// `auth-master`: for managers, who redeem tokens.
-    Master,
-    /// `auth-userdb`: for those who only ask.
-    Userdb,
-}
-
 struct Peer {
     shared: Rc<Shared>,
     channel: AsyncChannel,
+    /// Which socket it has connected to.
     door: Door,
     uid: u32,
     pid: i32,
@@ -45,13 +38,7 @@ struct Peer {
 /// Serves a connection to its end.
 pub async fn serve(shared: Rc<Shared>, channel: AsyncChannel, door: Door) -> Result<(), Refused> {
     let who = channel.peer()?;
-    let live = shared.live();
-    let welcome = match door {
-        Door::Master => live.welcome.managers.contains(&who.uid),
-        Door::Userdb => live.welcome.lookups.contains(&who.uid),
-    };
-    drop(live);
-    if !welcome {
+    if !shared.live().callers.may(who.uid, door) {
         return Err(Refused::Uid);
     }
     let (Request::Hello { version }, _) = channel.recv::<Request>().await? else {
@@ -92,8 +79,10 @@ impl Peer {
     fn check(&self, request: &Request) -> Result<(), Refused> {
         let may = match request {
             Request::Hello { .. } => false,
-            Request::Redeem { .. } => self.door == Door::Master,
-            Request::Authenticate { .. } => self.shared.live().welcome.admins.contains(&self.uid),
+            Request::Redeem { .. } => self.door == Door::AuthMaster,
+            Request::Authenticate { .. } => {
+                self.shared.live().callers.may(self.uid, Door::AuthTest)
+            }
             Request::Lookup { .. } | Request::List { .. } => true,
         };
         if may {

@@ -9,11 +9,11 @@ use std::time::Duration;
 use auth_db::Client;
 use ipc::{AsyncChannel, AsyncListener};
 use service::journal::{Clean, id};
-use service::{Control, Signal};
+use service::{Control, Door, Signal};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::master::{self, Door};
+use crate::master;
 use crate::outside::For;
 use crate::shared::{Live, Shared};
 use crate::{Error, login};
@@ -90,10 +90,10 @@ pub fn accept_all(
     Ok([
         tokio::task::spawn_local(accept(login?, of(), login::serve)),
         tokio::task::spawn_local(accept(master?, of(), |shared, peer| {
-            master::serve(shared, peer, Door::Master)
+            master::serve(shared, peer, Door::AuthMaster)
         })),
         tokio::task::spawn_local(accept(userdb?, of(), |shared, peer| {
-            master::serve(shared, peer, Door::Userdb)
+            master::serve(shared, peer, Door::AuthUserdb)
         })),
     ])
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use auth_db::{AuthDb, Settings};
 use config::{Facts, Snapshot};
 use sasl::Mech;
+use service::Callers;
 use service::journal::id;
 use tokio::time::Instant;
 
@@ -34,39 +35,7 @@ pub struct Live {
     /// `auth_worker_max_count`.
     pub workers: usize,
     /// Who may call.
-    pub welcome: Welcome,
-}
-
-/// Uids of those who may call.
-#[derive(Clone, Debug, Default)]
-pub struct Welcome {
-    /// Login processes.
-    pub login: Vec<u32>,
-    /// Managers.
-    pub managers: Vec<u32>,
-    /// Who may look users up.
-    pub lookups: Vec<u32>,
-    /// Who may try passwords without a client.
-    pub admins: Vec<u32>,
-}
-
-impl Welcome {
-    fn of(snapshot: &Snapshot) -> Self {
-        let uids = |users: &[&str]| {
-            users
-                .iter()
-                .filter_map(|user| snapshot.peer_uid(user))
-                .collect::<Vec<_>>()
-        };
-        let mut lookups = uids(&["culver", "culver-lmtp"]);
-        lookups.push(0);
-        Self {
-            login: uids(&["culver-imap-login"]),
-            managers: uids(&["culver"]),
-            lookups,
-            admins: vec![0],
-        }
-    }
+    pub callers: Callers,
 }
 
 impl Live {
@@ -74,11 +43,11 @@ impl Live {
     pub fn load() -> Result<Self, Error> {
         let snapshot = Snapshot::load("auth")?;
         let settings: Settings = snapshot.settings(&Facts::default())?;
-        Self::new(&settings, Welcome::of(&snapshot))
+        Self::new(&settings, Callers::of(&snapshot))
     }
 
     /// As these settings say. What is wrong with databases is logged line by line.
-    pub fn new(settings: &Settings, welcome: Welcome) -> Result<Self, Error> {
+    pub fn new(settings: &Settings, callers: Callers) -> Result<Self, Error> {
         let db = AuthDb::new(settings).map_err(|problems| {
             for problem in &problems {
                 tracing::error!(
@@ -99,7 +68,7 @@ impl Live {
             failure_delay: settings.auth_failure_delay.duration(),
             verbose: settings.auth_verbose,
             workers: usize::try_from(settings.auth_worker_max_count.max(1)).unwrap_or(1),
-            welcome,
+            callers,
         })
     }
 }

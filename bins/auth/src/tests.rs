@@ -14,12 +14,12 @@ use ipc::auth_master::{self, MailUser, Refusal};
 use ipc::facts::{Facts, Protocol, Transport};
 use ipc::login_auth::{Failure, Reply, Request};
 use ipc::{AsyncChannel, Secret, SessionId, Token, VERSION};
+use service::{Callers, Door};
 use sys::seqpacket;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use crate::master::Door;
 use crate::serve::Refused;
-use crate::shared::{Live, Shared, Welcome};
+use crate::shared::{Live, Shared};
 use crate::{login, master, serve};
 
 /// Cookie of the socket that all tests hand over.
@@ -78,14 +78,8 @@ impl Site {
     pub fn of(config: &str, users: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("users"), format!("{USERS}{users}")).unwrap();
-        let me = vec![own_uid()];
-        let welcome = Welcome {
-            login: me.clone(),
-            managers: me.clone(),
-            lookups: me.clone(),
-            admins: me,
-        };
-        let live = Live::new(&settings(config, dir.path()), welcome).unwrap();
+        let callers = Callers::new(|_| Some(own_uid()));
+        let live = Live::new(&settings(config, dir.path()), callers).unwrap();
         let shared = Rc::new(Shared::with_workers(live, dir.path().join("auth-worker")));
         Self { shared, dir }
     }

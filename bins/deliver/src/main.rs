@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use config::Snapshot;
 use ipc::AsyncListener;
-use service::{Rights, Service, Started};
+use service::{Callers, Rights, Service, Started};
 use tokio::sync::watch;
 
 use crate::manager::Manager;
@@ -44,7 +44,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
         let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref(), draining)?;
         let server = Server {
             manager,
-            lmtp: snapshot.peer_uid("culver-lmtp"),
+            callers: Callers::of(&snapshot),
         };
         server
             .run(AsyncListener::new(socket)?, stored, drain, control)

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::places::Places;
 
 /// Where auth answers managers.
-pub const AUTH: &str = "/run/culver/auth/master";
+pub const AUTH: &str = "/run/culver/auth/userdb";
 /// Longest time that a userdb may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest time that a delivery may take: lmtp waits no longer either.

@@ -9,7 +9,7 @@ use config::Snapshot;
 use ipc::deliver::{Delivery, Failure, Reply, Request};
 use ipc::{AsyncChannel, AsyncListener, Error};
 use service::journal::id;
-use service::{Control, Signal};
+use service::{Control, Door, Signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
@@ -20,8 +20,8 @@ use crate::manager::Manager;
 pub struct Server {
     /// Deliveries.
     pub manager: Manager,
-    /// Uid of lmtp: nobody else may bring messages. `None`: there is no such user on this host.
-    pub lmtp: Option<u32>,
+    /// Who may bring messages.
+    pub callers: service::Callers,
 }
 
 /// Most requests that wait for a worker or have one: each has a descriptor (`LimitNOFILE=` of the unit).
@@ -196,7 +196,7 @@ impl Server {
 
     fn may_call(&self, channel: &AsyncChannel) -> Result<bool, Error> {
         let peer = channel.peer()?;
-        let may = self.lmtp == Some(peer.uid);
+        let may = self.callers.may(peer.uid, Door::Deliver);
         if !may {
             refuse(&format_args!(
                 "process {} of uid {} is not lmtp",

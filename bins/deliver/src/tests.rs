@@ -71,7 +71,8 @@ async fn with_caller<F: Future<Output = ()>>(
         let snapshot = config.snapshot("deliver", &config::NoNames).unwrap();
         let (_drain, draining) = watch::channel(false);
         let (manager, _) = Manager::new(&snapshot, &auth, draining.clone()).unwrap();
-        let server = Rc::new(Server { manager, lmtp });
+        let callers = service::Callers::new(|user| lmtp.filter(|_| user == "culver-lmtp"));
+        let server = Rc::new(Server { manager, callers });
         spawn_local(server.accept(listen(&deliver), Callers::new(draining)));
         talk(AsyncChannel::connect(&deliver).await.unwrap()).await;
     };

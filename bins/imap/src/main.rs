@@ -17,7 +17,6 @@ use ipc::facts::Protocol;
 const SPEC: Spec = Spec {
     protocol: Protocol::Imap,
     socket: "imap-session",
-    login_user: "culver-imap-login",
 };
 
 fn main() -> ExitCode {

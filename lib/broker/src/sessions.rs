@@ -51,8 +51,6 @@ pub struct Spec {
     pub protocol: Protocol,
     /// Name of the hand-off socket.
     pub socket: &'static str,
-    /// The user that login processes of this protocol run as.
-    pub login_user: &'static str,
 }
 
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What managers, lmtp and doveadm ask auth.
 //!
 //! Sockets: `auth-master` (/run/culver/auth/master) for managers, which may redeem tokens and look
-//! users up; `auth-userdb` (/run/culver/auth/userdb) for lmtp and doveadm, which may only look up
-//! and authenticate. A `Redeem` on the latter ends the connection.
+//! users up; `auth-userdb` (/run/culver/auth/userdb) for lmtp, deliver and doveadm, which may only look
+//! up, and doveadm authenticate. A `Redeem` on the latter ends the connection.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@
 //!     serve ─▶ Control              the event loop runs: READY=1, watchdog, SIGHUP, SIGTERM
 //! ```
 
+mod callers;
 mod control;
 mod rights;
 mod start;
@@ -13,6 +14,7 @@ mod start;
 pub mod journal;
 pub mod store;
 
+pub use callers::{Callers, Door};
 pub use control::{Control, Signal};
 pub use rights::Rights;
 pub use start::{Confined, Error, Service, Started, start};

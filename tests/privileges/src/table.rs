@@ -75,7 +75,7 @@ const TABLE: [Row; 9] = [
         service: "lmtp",
         main: true,
         user: "culver-lmtp",
-        groups: &["culver-anvil", "culver-lmtp"],
+        groups: &["culver-anvil", "culver-lmtp", "culver-userdb"],
         capabilities: 0,
         fds: &[
             "socket:",
@@ -97,8 +97,8 @@ const TABLE: [Row; 9] = [
     Row {
         service: "deliver",
         main: true,
-        user: "culver",
-        groups: &["culver", "culver-anvil"],
+        user: "culver-deliver",
+        groups: &["culver-deliver", "culver-userdb"],
         capabilities: MANAGER,
         fds: &["socket:", "anon_inode:", "/dev/null", "pipe:", "/memfd:"],
     },

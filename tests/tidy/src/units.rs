@@ -135,7 +135,22 @@ pub fn of_installed(installed: &Installed, sources: &[Source]) -> Vec<Violation>
             }
         }
     }
+    violations.extend(users(installed));
     violations.extend(descriptors(installed, sources));
+    violations
+}
+
+/// The uid of a caller names its unit (lib/service/src/callers.rs): no two services share a user.
+fn users(installed: &Installed) -> Vec<Violation> {
+    let mut owners = BTreeMap::new();
+    let mut violations = Vec::new();
+    for unit in installed.units.values() {
+        for (line, user) in unit.words("User") {
+            if let Some(other) = owners.insert(user, unit.name.as_str()) {
+                violations.push(unit.violation(line, format!("{other} runs as {user} too")));
+            }
+        }
+    }
     violations
 }
 
@@ -373,6 +388,24 @@ mod tests {
     #[test]
     fn what_fits_is_silent() {
         assert_eq!(check(SERVICE, SOCKET, CODE), [""; 0]);
+    }
+
+    #[test]
+    fn a_user_of_two_services_is_found() {
+        let unit = |name: &str| {
+            let unit = Unit {
+                path: name.into(),
+                name: name.to_owned(),
+                text: "[Service]\nUser=culver\n".to_owned(),
+            };
+            (name.to_owned(), unit)
+        };
+        let units = [unit("culver-a.service"), unit("culver-b.service")];
+        let installed = Installed {
+            units: units.into(),
+            ..Installed::default()
+        };
+        assert_eq!(users(&installed).len(), 1);
     }
 
     #[test]

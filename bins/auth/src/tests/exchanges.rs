@@ -283,7 +283,7 @@ async fn a_challenge_is_not_remembered_for_ever() {
 #[tokio::test]
 async fn settings_that_admit_nobody_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let live = |config: &str| Live::new(&settings(config, dir.path()), Welcome::default());
+    let live = |config: &str| Live::new(&settings(config, dir.path()), Callers::new(|_| None));
     assert!(live("").is_err());
     assert!(
         live("auth_mechanisms = gssapi\npassdb {\n  driver = static\n  args = password=x\n}\n")

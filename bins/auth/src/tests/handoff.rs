@@ -7,7 +7,7 @@ use crate::tokens::LIFETIME;
 async fn a_token_is_worth_a_user_once() {
     local(async {
         let site = Site::new();
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         let token = login.token("Alice", "alicepw").await;
         let user = manager.redeem(&token).await.unwrap();
         assert_eq!(user.name.as_str(), "alice");
@@ -32,7 +32,7 @@ async fn a_token_is_worth_a_user_once() {
 async fn a_token_expires() {
     local(async {
         let site = Site::new();
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         let (first, second) = (
             login.token("alice", "alicepw").await,
             login.token("alice", "alicepw").await,
@@ -50,7 +50,7 @@ async fn a_token_expires() {
 async fn a_token_is_for_one_socket_and_one_client_only() {
     local(async {
         let site = Site::new();
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         type Swap = fn(&mut auth_master::Request);
         let swaps: [Swap; 7] = [
             |request| cookie_of(request, COOKIE + 1),
@@ -107,7 +107,7 @@ fn facts_of(request: &mut auth_master::Request, change: impl FnOnce(&mut Facts))
 async fn a_token_dies_with_its_login_process() {
     local(async {
         let site = Site::new();
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         let mut other = site.login().await;
         let (token, kept) = (
             login.token("alice", "alicepw").await,
@@ -130,7 +130,7 @@ async fn only_managers_redeem() {
         let site = Site::new();
         let mut login = site.login().await;
         let token = login.token("alice", "alicepw").await;
-        let lmtp = site.caller(Door::Userdb).await;
+        let lmtp = site.caller(Door::AuthUserdb).await;
         assert!(lmtp.lookup("alice").await.is_ok());
         lmtp.tell(&redeem(&token)).await;
         assert!(matches!(
@@ -138,7 +138,13 @@ async fn only_managers_redeem() {
             Err(Refused::Unexpected(_))
         ));
         // The attempt did not cost the client its login.
-        assert!(site.caller(Door::Master).await.redeem(&token).await.is_ok());
+        assert!(
+            site.caller(Door::AuthMaster)
+                .await
+                .redeem(&token)
+                .await
+                .is_ok()
+        );
     })
     .await;
 }
@@ -147,7 +153,7 @@ async fn only_managers_redeem() {
 async fn strangers_are_turned_away_at_every_door() {
     local(async {
         let site = Site::new();
-        let live = Live::new(&settings(CONFIG, site.dir.path()), Welcome::default()).unwrap();
+        let live = Live::new(&settings(CONFIG, site.dir.path()), Callers::new(|_| None)).unwrap();
         site.shared.replace(live);
         let pair = || {
             let (ours, theirs) = seqpacket::pair().unwrap();
@@ -158,7 +164,7 @@ async fn strangers_are_turned_away_at_every_door() {
             login::serve(Rc::clone(&site.shared), theirs).await,
             Err(Refused::Uid)
         ));
-        for door in [Door::Master, Door::Userdb] {
+        for door in [Door::AuthMaster, Door::AuthUserdb] {
             let (_ours, theirs) = pair();
             assert!(matches!(
                 master::serve(Rc::clone(&site.shared), theirs, door).await,
@@ -173,7 +179,7 @@ async fn strangers_are_turned_away_at_every_door() {
 async fn a_user_without_userdb_is_not_handed_over() {
     local(async {
         let site = Site::new();
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         let token = login.token("ghost", "ghostpw").await;
         assert_eq!(manager.redeem(&token).await, Err(Refusal::UnknownUser));
     })
@@ -209,7 +215,7 @@ async fn another_version_is_refused() {
 async fn users_are_listed_and_passwords_tried_for_administrators() {
     local(async {
         let site = Site::new();
-        let doveadm = site.caller(Door::Userdb).await;
+        let doveadm = site.caller(Door::AuthUserdb).await;
         doveadm.tell(&auth_master::Request::List { id: 1 }).await;
         let auth_master::Reply::Users { users, .. } = doveadm.hear().await else {
             panic!()

@@ -12,8 +12,8 @@ async fn fifty_slow_hashes_delay_no_other_request() {
     local(async {
         let slow = auth_db::password::generate("SHA512-CRYPT", b"slowpw", "slow", ROUNDS).unwrap();
         let site = Site::with("", &format!("slow:{slow}:1009:1009::/home/slow\n"));
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
-        let lmtp = site.caller(Door::Userdb).await;
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
+        let lmtp = site.caller(Door::AuthUserdb).await;
         let token = login.token("alice", "alicepw").await;
 
         let mut ids = Vec::new();

@@ -92,7 +92,7 @@ async fn pam_decides() {
     local(async {
         let site = Site::of(PAM, "");
         let connections = worker(&site);
-        let (mut login, manager) = (site.login().await, site.caller(Door::Master).await);
+        let (mut login, manager) = (site.login().await, site.caller(Door::AuthMaster).await);
         let token = login.token("demo", "pw").await;
         assert_eq!(manager.redeem(&token).await.unwrap().home.as_deref(), Some("/home/demo"));
         assert!(matches!(login.plain("renamed", "pw").await, Reply::Success { user, .. } if user.as_str() == "other"));

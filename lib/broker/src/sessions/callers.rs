@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipc::handoff::{Reply, Request};
 use ipc::{AsyncChannel, Error, Token, VERSION};
+use service::{Callers, Door};
 use sys::peer::Peer;
 use tokio::sync::Semaphore;
 
@@ -30,10 +31,12 @@ enum Wrong {
 impl Sessions {
     /// Serves one login process, if it is one.
     pub(super) fn greet(self: Rc<Self>, channel: AsyncChannel) {
-        let expected = self.settings.snapshot().peer_uid(self.spec.login_user);
+        let callers = Callers::of(&self.settings.snapshot());
+        let door = Door::Handoff(self.spec.protocol);
         let peer = match channel.peer() {
-            Ok(peer) if Some(peer.uid) == expected => peer,
+            Ok(peer) if callers.may(peer.uid, door) => peer,
             Ok(peer) => return self.refuse_peer(peer, "is no login process"),
+            Err(Error::Closed) => return,
             Err(error) => return self.refuse_unknown(&error),
         };
         tokio::task::spawn_local(async move {

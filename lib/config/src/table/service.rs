@@ -13,7 +13,7 @@ pub const SERVICES: &[(&str, &str, Readers)] = &[
     ("anvil", "culver-anvil", Readers::ANVIL),
     ("imap", "culver", Readers::IMAP),
     ("lmtp", "culver-lmtp", Readers::LMTP),
-    ("deliver", "culver", Readers::DELIVER),
+    ("deliver", "culver-deliver", Readers::DELIVER),
     ("doveadm", "root", Readers::ADMIN),
 ];
 
