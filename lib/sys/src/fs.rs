@@ -15,6 +15,7 @@ pub mod dotlock;
 #[cfg(any(test, feature = "faulty-fs"))]
 pub mod faulty;
 mod file;
+pub mod memory;
 mod real;
 
 pub use file::FsFile;
