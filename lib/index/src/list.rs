@@ -9,15 +9,21 @@
 //! "msgs" record:  u32 messages, u32 unseen, u32 recent, u32 uidnext
 //! "hmodseq":      u64
 //! "index sync":   u32 size, u32 mtime of the mailbox's log
+//! "maildir":      u32 mtime of new/, u32 mtime of cur/
+//! "mbox":         u32 mtime, u32 size of the file
+//! "subs" header:  u32 counts changes of the subscriptions; at least the time of the last one
 //! ```
+//! Numbers count only while all of a mailbox's marks (the last three records) are what `stat()` says.
 
 mod names;
+mod status;
 mod tree;
 
 use mailbox::Guid;
 
 pub use names::Names;
-pub use tree::{Node, NodeStatus, Tree};
+pub use status::{INDEX_SYNC, log_mark, low_bits};
+pub use tree::{Node, Tree};
 
 use crate::state::ExtSpec;
 
@@ -43,6 +49,14 @@ pub const HMODSEQ: ExtSpec<'static> = ExtSpec {
     record_align: 8,
 };
 
+/// Tells sessions that wait for changes of subscriptions.
+pub const SUBS: ExtSpec<'static> = ExtSpec {
+    name: "subs",
+    header_size: 4,
+    record_size: 0,
+    record_align: 4,
+};
+
 /// Bits of a node's record. FORMATS.md §1.11.
 pub mod flag {
     /// There is no mailbox of this name, but of names below it.
@@ -55,6 +69,8 @@ pub mod flag {
     pub const CORRUPTED_NAME: u8 = 0x08;
     /// Somebody is scanning.
     pub const SYNC_MARK: u8 = 0x02;
+    /// All of them.
+    pub(crate) const ALL: u8 = 0x1f;
 }
 
 /// No GUID is known.

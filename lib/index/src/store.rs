@@ -22,6 +22,7 @@ mod start_over;
 mod sync;
 mod vanished;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,7 +90,7 @@ impl Default for Thresholds {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// First part of the file names: `dovecot.index`, `dovecot.map.index`, `dovecot.list.index`.
-    pub prefix: &'static str,
+    pub prefix: Cow<'static, str>,
     /// `mail_fsync`.
     pub durability: Durability,
     /// Permission bits of new files.
@@ -109,7 +110,7 @@ impl Options {
     #[must_use]
     pub fn mailbox(settings: &mailbox::Settings) -> Self {
         Self {
-            prefix: "dovecot.index",
+            prefix: "dovecot.index".into(),
             durability: settings.durability,
             file_mode: settings.file_mode,
             lock_timeout: Duration::from_secs(180),
@@ -123,19 +124,26 @@ impl Options {
     #[must_use]
     pub fn map(settings: &mailbox::Settings) -> Self {
         Self {
-            prefix: "dovecot.map.index",
+            prefix: "dovecot.map.index".into(),
             tail: Tail::Always,
             backup: Backup::Keep,
             ..Self::mailbox(settings)
         }
     }
 
-    /// For `dovecot.list.index`.
+    /// For `dovecot.list.index`, which may be called otherwise (`LISTINDEX=`). Nobody asks for its changes
+    /// of long ago, so logs are short: Dovecot's numbers.
     #[must_use]
-    pub fn list(settings: &mailbox::Settings) -> Self {
+    pub fn list(settings: &mailbox::Settings, name: &str) -> Self {
         Self {
-            prefix: "dovecot.list.index",
+            prefix: name.to_owned().into(),
             tail: Tail::Always,
+            thresholds: Thresholds {
+                rotate_min: 8 * 1024,
+                rotate_max: 64 * 1024,
+                log2_age: 10 * 60,
+                ..Thresholds::default()
+            },
             ..Self::mailbox(settings)
         }
     }
@@ -187,7 +195,7 @@ impl Index {
     fn unread(fs: &Fs, dir: &Path, options: Options) -> Self {
         Self {
             fs: fs.clone(),
-            paths: Paths::new(dir, options.prefix),
+            paths: Paths::new(dir, &options.prefix),
             options,
             turn: Mutex::new(()),
             reader: Mutex::new(None),

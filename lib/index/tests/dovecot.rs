@@ -277,7 +277,7 @@ fn what_we_delete_is_gone_for_dovecot() {
 fn dovecot_takes_an_index_that_we_made() {
     let store = Store::new("mdboxindex", "mail_location = mdbox:~/mdbox:LAYOUT=index\n");
     let list = Options {
-        prefix: "dovecot.list.index",
+        prefix: "dovecot.list.index".into(),
         tail: index::Tail::Always,
         ..options()
     };
@@ -287,7 +287,7 @@ fn dovecot_takes_an_index_that_we_made() {
         &Fs::real(),
         &root.join("storage"),
         Options {
-            prefix: "dovecot.map.index",
+            prefix: "dovecot.map.index".into(),
             ..options()
         },
     )
@@ -316,10 +316,11 @@ fn dovecot_takes_an_index_that_we_made() {
     // Its name, below one that is there; and another one renamed.
     let mut sync = names.begin_sync().unwrap();
     let mut tree = Tree::decode(sync.state()).unwrap();
-    let next = sync.state().header().next_uid();
-    let path: [&[u8]; 2] = [b"Sent", b"Ours"];
-    tree.insert(&path, guid, 1_800_000_000, next).unwrap();
-    let drafts = tree.find(&[b"Drafts"]).unwrap().uid;
+    let path = ["Sent", "Ours"];
+    let uid = tree.insert(&path).unwrap();
+    let node = tree.get_mut(uid).unwrap();
+    (node.flags, node.guid, node.uid_validity) = (0, guid, 1_800_000_000);
+    let drafts = tree.find(&["Drafts"]).unwrap().uid;
     tree.rename(drafts, 0, b"Sketches").unwrap();
     let changes = tree.changes_from(sync.state());
     sync.commit(&changes).unwrap();
@@ -360,7 +361,7 @@ fn dovecot_takes_an_index_that_we_made() {
         "{gone:?}"
     );
     let tree = Tree::decode(&names.refresh().unwrap()).unwrap();
-    assert!(tree.find(&[b"Sketches2"]).is_some() && tree.find(&path).is_none());
+    assert!(tree.find(&["Sketches2"]).is_some() && tree.find(&path).is_none());
     store.has_no_complaints();
 }
 

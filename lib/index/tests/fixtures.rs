@@ -148,7 +148,7 @@ fn nothing_is_repaired_that_is_whole() {
                 _ => "dovecot.list.index",
             };
             let options = index::Options {
-                prefix,
+                prefix: prefix.into(),
                 ..common::options()
             };
             let index = Index::open(&Fs::real(), path.parent().unwrap(), options).unwrap();

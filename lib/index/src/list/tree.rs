@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mailbox::Guid;
 
-use super::{HMODSEQ, LIST, MSGS, NO_GUID, Names, flag};
-use crate::bytes::{array, low32, u32_at, u64_at};
+use super::{LIST, NO_GUID, Names, flag};
+use crate::bytes::{array, low32, u32_at};
 use crate::state::ExtSpec;
 use crate::transaction::Transaction;
 use crate::{Corruption, State};
@@ -30,23 +30,34 @@ pub struct Node {
     pub uid_validity: u32,
 }
 
-/// Numbers of a mailbox as somebody last saw them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the STATUS item of its name")]
-pub struct NodeStatus {
-    pub messages: u32,
-    pub unseen: u32,
-    pub recent: u32,
-    pub uid_next: u32,
-    pub highest_modseq: u64,
+impl Node {
+    /// Is it a mailbox?
+    #[must_use]
+    pub fn is_selectable(&self) -> bool {
+        self.flags & (flag::NONEXISTENT | flag::NOSELECT) == 0
+    }
 }
 
 /// All names.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// Names of the levels.
-    pub names: Names,
+    names: Names,
     nodes: BTreeMap<u32, Node>,
+    /// UIDs by parent and name.
+    places: BTreeMap<(u32, Vec<u8>), u32>,
+    /// UID of the next node.
+    next_uid: u32,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self {
+            names: Names::default(),
+            nodes: BTreeMap::new(),
+            places: BTreeMap::new(),
+            next_uid: 1,
+        }
+    }
 }
 
 impl Tree {
@@ -55,24 +66,68 @@ impl Tree {
     /// # Errors
     /// The table of names is damaged. Nodes that make no sense are left out.
     pub fn decode(state: &State) -> Result<Self, Corruption> {
-        let names = Names::decode(state.ext_header(LIST.name).unwrap_or_default())?;
-        let mut nodes = BTreeMap::new();
+        let mut tree = Self {
+            names: Names::decode(state.ext_header(LIST.name).unwrap_or_default())?,
+            next_uid: state.header().next_uid(),
+            ..Self::default()
+        };
         if let Some(extension) = state.extension(LIST.name) {
             for record in state.records() {
                 let node = extension
                     .bytes_of(record)
                     .and_then(|bytes| decode_node(record.uid(), record.flags(), bytes));
-                if let Some(node) = node.filter(|node| names.get(node.name_id).is_some()) {
-                    nodes.insert(node.uid, node);
+                if let Some(node) = node {
+                    tree.put(node);
                 }
             }
         }
-        Ok(Self { names, nodes })
+        Ok(tree)
+    }
+
+    /// Puts a node where nobody is; without a name, or in another's place, it stays out.
+    fn put(&mut self, node: Node) {
+        let Some(name) = self.names.get(node.name_id) else {
+            return;
+        };
+        let place = (node.parent, name.to_vec());
+        if let std::collections::btree_map::Entry::Vacant(free) = self.places.entry(place) {
+            free.insert(node.uid);
+            self.nodes.insert(node.uid, node);
+        }
+    }
+
+    fn take(&mut self, uid: u32) -> Option<Node> {
+        let node = self.nodes.remove(&uid)?;
+        let name = self.names.get(node.name_id)?;
+        self.places.remove(&(node.parent, name.to_vec()));
+        Some(node)
+    }
+
+    /// Must the file system be looked at before any of it is believed?
+    #[must_use]
+    pub fn wants_refresh(&self) -> bool {
+        self.names.refresh != 0
+    }
+
+    /// Tells who reads it next to look at the file system first, or that somebody has.
+    pub fn set_refresh(&mut self, wanted: bool) {
+        self.names.refresh = u8::from(wanted);
     }
 
     /// All nodes, ascending by UID.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// The node of a UID.
+    #[must_use]
+    pub fn get(&self, uid: u32) -> Option<&Node> {
+        self.nodes.get(&uid)
+    }
+
+    /// The same, to change what is not its place.
+    pub fn get_mut(&mut self, uid: u32) -> Option<&mut Node> {
+        self.nodes.get_mut(&uid)
     }
 
     /// The levels of a node's name from the root on; `None`: a level is missing.
@@ -94,93 +149,93 @@ impl Tree {
 
     /// The node of a name.
     #[must_use]
-    pub fn find(&self, levels: &[&[u8]]) -> Option<&Node> {
+    pub fn find(&self, levels: &[impl AsRef<[u8]>]) -> Option<&Node> {
         let mut parent = 0;
-        let mut found = None;
         for level in levels {
-            let id = self.names.find(level)?;
-            let node = self
-                .nodes
-                .values()
-                .find(|node| node.parent == parent && node.name_id == id)?;
-            parent = node.uid;
-            found = Some(node);
+            parent = self.child(parent, level.as_ref())?;
         }
-        found
+        self.nodes.get(&parent)
+    }
+
+    fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        self.places.get(&(parent, name.to_vec())).copied()
     }
 
     /// Has a node nodes below it?
     #[must_use]
     pub fn has_children(&self, uid: u32) -> bool {
-        self.nodes.values().any(|node| node.parent == uid)
+        let from = (uid, Vec::new());
+        let next = self.places.range(from..).next();
+        next.is_some_and(|((parent, _), _)| *parent == uid)
     }
 
-    /// Puts a name in, with what is missing above it (nonexistent), from `next_uid` on; tells its UID and
-    /// the next one. `None`: no such name can be.
-    pub fn insert(
-        &mut self,
-        levels: &[&[u8]],
-        guid: Guid,
-        uid_validity: u32,
-        next_uid: u32,
-    ) -> Option<(u32, u32)> {
-        let (mut parent, mut next) = (0, next_uid.max(1));
+    /// The UID of a name, which is put in if it is not there: nonexistent, and so is what is missing above
+    /// it. `None`: no such name can be.
+    pub fn insert(&mut self, levels: &[impl AsRef<[u8]>]) -> Option<u32> {
+        let mut parent = 0;
         for level in levels {
-            let name_id = self.names.add(level)?;
-            let known = self
-                .nodes
-                .values()
-                .find(|node| node.parent == parent && node.name_id == name_id)
-                .map(|node| node.uid);
-            parent = match known {
-                Some(uid) => uid,
+            parent = match self.child(parent, level.as_ref()) {
+                Some(known) => known,
                 None => {
-                    let uid = next;
-                    next = next.checked_add(1)?;
+                    let uid = self.next_uid;
                     let node = Node {
                         uid,
                         flags: flag::NONEXISTENT,
-                        name_id,
+                        name_id: self.names.add(level.as_ref())?,
                         parent,
                         guid: NO_GUID,
                         uid_validity: 0,
                     };
-                    self.nodes.insert(uid, node);
+                    self.next_uid = uid.checked_add(1)?;
+                    self.put(node);
                     uid
                 }
             };
         }
-        let node = self.nodes.get_mut(&parent)?;
-        node.flags &= !(flag::NONEXISTENT | flag::NOSELECT);
-        node.guid = guid;
-        node.uid_validity = uid_validity;
-        Some((parent, next))
+        (parent != 0).then_some(parent)
     }
 
-    /// Takes a name out; with names below it, it stays as one that does not exist. Names above that only
-    /// were there for it go too.
-    pub fn remove(&mut self, uid: u32) {
-        if let Some(node) = self.nodes.get_mut(&uid) {
-            node.flags |= flag::NONEXISTENT;
-            node.guid = NO_GUID;
-            node.uid_validity = 0;
+    /// Takes a name out. With names below it, it stays with `above`, one of [`flag`]; names above that do not
+    /// exist and only were there for it go too.
+    pub fn remove(&mut self, uid: u32, above: u8) {
+        if self.has_children(uid) {
+            if let Some(node) = self.nodes.get_mut(&uid) {
+                node.flags = above;
+                (node.guid, node.uid_validity) = (NO_GUID, 0);
+            }
+            return;
         }
-        let mut at = uid;
-        while let Some(node) = self.nodes.get(&at) {
-            if node.flags & flag::NONEXISTENT == 0 || self.has_children(at) {
+        let mut at = self.take(uid).map(|node| node.parent);
+        while let Some(above) = at.and_then(|uid| self.nodes.get(&uid)) {
+            if above.flags & flag::NONEXISTENT == 0 || self.has_children(above.uid) {
                 break;
             }
-            let parent = node.parent;
-            self.nodes.remove(&at);
-            at = parent;
+            at = self.take(above.uid).map(|node| node.parent);
         }
     }
 
-    /// Gives a node another name and parent; its UID, GUID and what is below it stay.
+    /// Takes out every name that `stays` does not want.
+    pub fn retain(&mut self, stays: impl Fn(&Node) -> bool) {
+        let gone = self.nodes.values().filter(|node| !stays(node));
+        let gone: Vec<u32> = gone.map(|node| node.uid).collect();
+        for uid in gone {
+            self.take(uid);
+        }
+    }
+
+    /// Gives a node another name and parent; its UID, GUID and what is below it stay. `None`: somebody is
+    /// there, or no such name can be.
     pub fn rename(&mut self, uid: u32, parent: u32, name: &[u8]) -> Option<()> {
+        if self.child(parent, name).is_some() || !self.nodes.contains_key(&uid) {
+            return None;
+        }
         let name_id = self.names.add(name)?;
-        let node = self.nodes.get_mut(&uid)?;
-        (node.parent, node.name_id) = (parent, name_id);
+        let node = self.take(uid)?;
+        self.put(Node {
+            name_id,
+            parent,
+            ..node
+        });
         Some(())
     }
 
@@ -188,20 +243,9 @@ impl Tree {
     #[must_use]
     pub fn changes_from(&self, state: &State) -> Transaction {
         let mut transaction = Transaction::external();
-        let mut names = self.names.clone();
-        let used: BTreeSet<u32> = self.nodes.values().map(|node| node.name_id).collect();
-        names.retain(|id| used.contains(&id));
-        let before = state.ext_header(LIST.name).unwrap_or_default();
-        let header = names.encode(before.len().max(1));
-        let spec = ExtSpec {
-            header_size: low32(header.len()),
-            ..LIST
-        };
         let old = Self::decode(state).unwrap_or_default();
-        let change = transaction.extension(&spec);
-        if header != before {
-            change.set_header(0, &header);
-        }
+        self.put_names(state, &mut transaction);
+        let change = transaction.extension(&LIST);
         let changed = |node: &&Node| old.nodes.get(&node.uid) != Some(*node);
         for node in self.nodes.values().filter(changed) {
             change.set_record(node.uid, &encode_node(node));
@@ -211,7 +255,7 @@ impl Tree {
                 None => transaction.append(node.uid, node.flags),
                 Some(old) if old.flags != node.flags => {
                     let uids = mailbox::Uid::new(node.uid).into_iter().collect();
-                    transaction.update_flags(&uids, node.flags, !node.flags);
+                    transaction.update_flags(&uids, node.flags, !node.flags & flag::ALL);
                 }
                 Some(_) => {}
             }
@@ -222,38 +266,46 @@ impl Tree {
         }
         transaction
     }
-}
 
-impl NodeStatus {
-    /// What the list index says about a node's mailbox; it may be old.
-    #[must_use]
-    pub fn decode(state: &State, uid: u32) -> Option<Self> {
-        let seq = state.seq(mailbox::Uid::new(uid)?)?;
-        let bytes = state.ext_record(seq, MSGS.name)?;
-        let modseq = state.ext_record(seq, HMODSEQ.name);
-        Some(Self {
-            messages: u32_at(bytes, 0)?,
-            unseen: u32_at(bytes, 4)?,
-            recent: u32_at(bytes, 8)?,
-            uid_next: u32_at(bytes, 12)?,
-            highest_modseq: modseq.and_then(|bytes| u64_at(bytes, 0)).unwrap_or(0),
-        })
-    }
-
-    /// Writes it.
-    pub fn put(&self, transaction: &mut Transaction, uid: u32) {
-        let numbers = [self.messages, self.unseen, self.recent, self.uid_next];
-        let bytes: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-        transaction.extension(&MSGS).set_record(uid, &bytes);
-        let modseq = self.highest_modseq.to_le_bytes();
-        transaction.extension(&HMODSEQ).set_record(uid, &modseq);
+    /// The table of names, from where it differs. Names of nodes that are gone go when others come.
+    fn put_names(&self, state: &State, transaction: &mut Transaction) {
+        let before = state.ext_header(LIST.name).unwrap_or_default();
+        let mut names = self.names.clone();
+        let known = Names::decode(before).unwrap_or_default();
+        if !names.iter().eq(known.iter()) {
+            let used: BTreeSet<u32> = self.nodes.values().map(|node| node.name_id).collect();
+            names.retain(|id| used.contains(&id));
+        }
+        let header = names.encode(before.len());
+        let same = header
+            .iter()
+            .zip(before)
+            .take_while(|(new, old)| new == old);
+        let same = same.count();
+        let tail = header.get(same..).unwrap_or_default();
+        // Zeros are there already where the header grows.
+        let length = tail
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        let length = length.max(before.len().saturating_sub(same));
+        if header.len() == before.len() && length == 0 {
+            return;
+        }
+        let spec = ExtSpec {
+            header_size: low32(header.len()),
+            ..LIST
+        };
+        let change = transaction.extension(&spec);
+        let changed = tail.get(..length.max(1)).unwrap_or(tail);
+        change.set_header(low32(same), changed);
     }
 }
 
 fn decode_node(uid: u32, flags: u8, bytes: &[u8]) -> Option<Node> {
     Some(Node {
         uid,
-        flags,
+        flags: flags & !flag::SYNC_MARK,
         name_id: u32_at(bytes, 0)?,
         parent: u32_at(bytes, 4)?,
         guid: Guid(array(bytes, 8)?),
