@@ -9,6 +9,7 @@
 
 mod bytes;
 mod cached;
+pub mod change;
 mod clock;
 mod error;
 pub mod list;
@@ -17,6 +18,7 @@ pub mod mailbox_log;
 pub mod state;
 mod store;
 mod transaction;
+pub mod view;
 
 pub use cached::{CacheView, Cached, Learnt, Staged};
 pub use error::{Corruption, Error};
