@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use index::Transaction;
+use index::{Transaction, list};
 use mailbox::{
-    Access, Copied, Error, Guid, Mailbox, MailboxName, Place, Save, Status, StoredMailbox, UidSet,
-    copy_by_saving,
+    Access, Copied, Error, Guid, Mailbox, MailboxName, Mark, Place, Save, Stamp, Status,
+    StoredMailbox, UidSet, copy_by_saving,
 };
 
 use crate::mbox::Mbox;
@@ -36,6 +36,19 @@ impl StoredMailbox for Mbox {
 
     fn status(&self) -> Result<Status, Error> {
         self.numbers()
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        let fs = &self.context.fs;
+        let Some(mut stamp) = list::stamp(fs, Some(self.index_dir()))? else {
+            return Ok(None);
+        };
+        let stat = fs.stat(self.path()).map_err(|error| self.gone(error))?;
+        stamp.marks.push(Mark {
+            name: "mbox",
+            numbers: [list::seconds(&stat), list::low_bits(stat.size)],
+        });
+        Ok(Some(stamp))
     }
 
     fn open(

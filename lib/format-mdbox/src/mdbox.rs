@@ -13,7 +13,7 @@ use index::{
 };
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
-    Status, StoredMailbox, Uid, UidSet, UidValidity,
+    Stamp, Status, StoredMailbox, Uid, UidSet, UidValidity,
 };
 
 use crate::batch::Queue;
@@ -388,6 +388,11 @@ impl StoredMailbox for Mdbox {
     fn status(&self) -> Result<Status, Error> {
         let state = self.up_to_date(Access::ReadWrite)?;
         Ok(dbox::view::status_of(&state, state.recent()))
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        let dir = self.context.place.index.as_deref();
+        Ok(index::list::stamp(&self.context.fs, dir)?)
     }
 
     fn open(

@@ -12,7 +12,7 @@ use index::state::State;
 use index::{CacheView, Cached, Index, Thresholds, cache};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
-    Status, StoredMailbox, Uid, UidSet,
+    Stamp, Status, StoredMailbox, Uid, UidSet,
 };
 
 use crate::batch::Queue;
@@ -206,6 +206,11 @@ impl StoredMailbox for Sdbox {
     fn status(&self) -> Result<Status, Error> {
         let state = self.synced()?;
         Ok(status_of(&state, state.recent()))
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        let dir = self.context.place.index.as_deref();
+        Ok(index::list::stamp(&self.context.fs, dir)?)
     }
 
     fn open(

@@ -22,7 +22,7 @@ mod tree;
 use mailbox::Guid;
 
 pub use names::Names;
-pub use status::{INDEX_SYNC, log_mark, low_bits};
+pub use status::{INDEX_SYNC, low_bits, seconds, stamp};
 pub use tree::{Node, Tree};
 
 use crate::state::ExtSpec;

@@ -14,7 +14,7 @@ pub struct Mark {
 ///
 /// | format | marks |
 /// |---|---|
-/// | all on an index | `index sync`: size and mtime of `dovecot.index.log` (`index::list::log_mark`) |
+/// | all on an index | `index sync`: size and mtime of `dovecot.index.log` (`index::list::stamp`) |
 /// | Maildir besides | `maildir`: mtime of `new/`, mtime of `cur/` |
 /// | mbox besides | `mbox`: mtime and size of the file |
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

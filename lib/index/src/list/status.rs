@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mailbox::{Mark, ModSeq, Status, Uid, UidValidity};
-use sys::fs::{Fs, FsResult};
+use mailbox::{Mark, ModSeq, Stamp, Status, Uid, UidValidity};
+use sys::fs::{Fs, FsResult, Stat};
 
 use super::{HMODSEQ, MSGS, Node};
 use crate::bytes::{low32, u32_at, u64_at};
@@ -16,19 +16,28 @@ pub const INDEX_SYNC: &str = "index sync";
 /// Bytes of a mark.
 const MARK: u16 = 8;
 
-/// How the log of a mailbox's index in `dir` looks; `None`: there is none.
+/// How a mailbox with its index in `dir` looks, by the log alone; `None`: there is none.
 ///
 /// # Errors
 /// The failed call.
-pub fn log_mark(fs: &Fs, dir: &Path) -> FsResult<Option<Mark>> {
-    let stat = fs.stat_opt(&dir.join("dovecot.index.log"))?;
-    Ok(stat.map(|stat| Mark {
+pub fn stamp(fs: &Fs, dir: Option<&Path>) -> FsResult<Option<Stamp>> {
+    let stat = match dir {
+        Some(dir) => fs.stat_opt(&dir.join("dovecot.index.log"))?,
+        None => None,
+    };
+    let mark = |stat: Stat| Mark {
         name: INDEX_SYNC,
-        numbers: [
-            low_bits(stat.size),
-            low_bits(stat.mtime.sec.cast_unsigned()),
-        ],
+        numbers: [low_bits(stat.size), seconds(&stat)],
+    };
+    Ok(stat.map(|stat| Stamp {
+        marks: vec![mark(stat)],
     }))
+}
+
+/// Time of the last change, as marks have it.
+#[must_use]
+pub fn seconds(stat: &Stat) -> u32 {
+    low_bits(stat.mtime.sec.cast_unsigned())
 }
 
 /// What is kept of large numbers.
