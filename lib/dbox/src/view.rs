@@ -296,6 +296,9 @@ impl<B: Backend> Mailbox for View<B> {
         if let Some(Some(waiter)) = self.waiter.get() {
             waiter.clear();
         }
+        if let Some(cache) = &mut self.cache {
+            cache.flush();
+        }
         let now = self.backend.sync(self.access)?;
         let is_held = !Arc::ptr_eq(&self.disk, &self.state);
         if Arc::ptr_eq(&now, &self.disk) && !(is_held && expunges == Expunges::Show) {

@@ -7,9 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use index::cache::{FieldId, decode_u32, decode_u64};
-use index::{CacheView, State};
-use mailbox::{Error, Mail, MailDate, ReadSeek, Seq, Uid};
+use index::cache::FieldId;
+use index::{CacheEntry, CacheView, State};
+use mailbox::{Error, Mail, MailCache, MailDate, ReadSeek, Seq, Uid};
 use sys::fs::{FsFile, Stat};
 
 use crate::ext::{Records, SyncHeader};
@@ -42,7 +42,7 @@ pub struct MboxMail<'v> {
     state: Arc<State>,
     seq: Seq,
     uid: Uid,
-    cache: Option<&'v mut CacheView>,
+    cache: Option<CacheEntry<'v>>,
     located: Option<Located>,
 }
 
@@ -57,7 +57,7 @@ impl<'v> MboxMail<'v> {
             uid: state.uid(seq).ok_or(Error::Expunged)?,
             state: Arc::clone(state),
             seq,
-            cache,
+            cache: cache.map(|view| CacheEntry::new(view, seq)),
             located: None,
         })
     }
@@ -125,24 +125,13 @@ impl<'v> MboxMail<'v> {
         u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
     }
 
-    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
-        self.cache.as_mut()?.get(self.seq, id)
-    }
-
-    fn learn(&mut self, id: FieldId, value: &[u8]) {
-        if let Some(cache) = &mut self.cache {
-            cache.learn(self.seq, id, value.to_vec());
-        }
-    }
-
     fn cached_date(&mut self, id: FieldId) -> Option<MailDate> {
-        let seconds = decode_u32(self.cached(id)?)?;
-        Some(MailDate::local(seconds.into()))
+        self.cache.as_mut()?.date(id)
     }
 
     fn learn_date(&mut self, id: FieldId, seconds: i64) -> MailDate {
-        if let Ok(seconds) = u32::try_from(seconds) {
-            self.learn(id, &seconds.to_le_bytes());
+        if let Some(cache) = &mut self.cache {
+            cache.learn_date(id, seconds);
         }
         MailDate::local(seconds)
     }
@@ -153,11 +142,14 @@ impl Mail for MboxMail<'_> {
         if let Some(size) = self.known_size() {
             return Ok(size);
         }
-        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+        let cache = self.cache.as_mut();
+        if let Some(size) = cache.and_then(|cache| cache.size(FieldId::SIZE_VIRTUAL)) {
             return Ok(size);
         }
         let size = self.count()?;
-        self.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        if let Some(cache) = &mut self.cache {
+            cache.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        }
         Ok(size)
     }
 
@@ -194,6 +186,10 @@ impl Mail for MboxMail<'_> {
     fn envelope_sender(&mut self) -> Result<Option<String>, Error> {
         let sender = &self.located()?.sender;
         Ok(Some(String::from_utf8_lossy(sender).into_owned()))
+    }
+
+    fn cache(&mut self) -> Option<&mut dyn MailCache> {
+        Some(self.cache.as_mut()?)
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

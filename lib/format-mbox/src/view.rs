@@ -210,6 +210,9 @@ impl Mailbox for View {
     }
 
     fn sync(&mut self, expunges: Expunges) -> Result<Vec<Change>, Error> {
+        if let Some(cache) = &mut self.cache {
+            cache.flush();
+        }
         let now = self.mbox.synced()?;
         let is_held = !Arc::ptr_eq(&self.disk, &self.shown);
         if Arc::ptr_eq(&now, &self.disk) && !(is_held && expunges == Expunges::Show) {

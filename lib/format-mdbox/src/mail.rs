@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use dbox::{DboxFile, Key, Message, VirtualSize};
-use index::cache::{FieldId, decode_u32, decode_u64};
-use index::{CacheView, State};
-use mailbox::{Backend, Error, Guid, Mail, MailDate, ReadSeek, Seq, Uid};
+use index::cache::FieldId;
+use index::{CacheEntry, CacheView, State};
+use mailbox::{Backend, Error, Guid, Mail, MailCache, MailDate, ReadSeek, Seq, Uid};
 
 use crate::guid;
 use crate::mailbox_ext::{GUID, MDBOX};
@@ -49,9 +49,8 @@ impl Reference {
 /// A message of a view; read when it is asked for.
 pub(crate) struct MdboxMail<'v> {
     mdbox: &'v Arc<Mdbox>,
-    seq: Seq,
     reference: Reference,
-    cache: Option<&'v mut CacheView>,
+    cache: Option<CacheEntry<'v>>,
     /// From the index, for quota; `None`: it does not say.
     known_size: Option<u64>,
     read: Option<(DboxFile, Message)>,
@@ -65,8 +64,7 @@ impl<'v> MdboxMail<'v> {
     ) -> Option<Self> {
         Some(Self {
             mdbox,
-            seq,
-            cache,
+            cache: cache.map(|view| CacheEntry::new(view, seq)),
             reference: Reference::of(state, seq)?,
             known_size: known_size(state, seq),
             read: None,
@@ -87,7 +85,8 @@ impl Mail for MdboxMail<'_> {
         if let Some(size) = self.known_size {
             return Ok(size);
         }
-        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+        let cache = self.cache.as_mut();
+        if let Some(size) = cache.and_then(|cache| cache.size(FieldId::SIZE_VIRTUAL)) {
             return Ok(size);
         }
         let told = self.read()?.1.virtual_size();
@@ -95,18 +94,21 @@ impl Mail for MdboxMail<'_> {
             Some(size) => size,
             None => self.count()?,
         };
-        self.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        if let Some(cache) = &mut self.cache {
+            cache.learn(FieldId::SIZE_VIRTUAL, &size.to_le_bytes());
+        }
         Ok(size)
     }
 
     fn internal_date(&mut self) -> Result<MailDate, Error> {
-        if let Some(date) = self.cached(FieldId::DATE_RECEIVED).and_then(decode_u32) {
-            return Ok(MailDate::local(date.into()));
+        let cache = self.cache.as_mut();
+        if let Some(date) = cache.and_then(|cache| cache.date(FieldId::DATE_RECEIVED)) {
+            return Ok(date);
         }
         let saved = i64::from(self.reference.record.save_date);
         let received = self.read()?.1.received().unwrap_or(saved);
-        if let Ok(seconds) = u32::try_from(received) {
-            self.learn(FieldId::DATE_RECEIVED, &seconds.to_le_bytes());
+        if let Some(cache) = &mut self.cache {
+            cache.learn_date(FieldId::DATE_RECEIVED, received);
         }
         Ok(MailDate::local(received))
     }
@@ -143,6 +145,10 @@ impl Mail for MdboxMail<'_> {
         })
     }
 
+    fn cache(&mut self) -> Option<&mut dyn MailCache> {
+        Some(self.cache.as_mut()?)
+    }
+
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {
         let attachments = self.mdbox.attachments().cloned();
         let (file, message) = self.read()?;
@@ -157,16 +163,6 @@ fn known_size(state: &State, seq: Seq) -> Option<u64> {
 }
 
 impl MdboxMail<'_> {
-    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
-        self.cache.as_mut()?.get(self.seq, id)
-    }
-
-    fn learn(&mut self, id: FieldId, value: &[u8]) {
-        if let Some(cache) = &mut self.cache {
-            cache.learn(self.seq, id, value.to_vec());
-        }
-    }
-
     /// Ancient versions wrote no V.
     fn count(&mut self) -> Result<u64, Error> {
         let mut size = VirtualSize::default();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use dbox::{DboxFile, Key, Message, VirtualSize};
-use index::CacheView;
-use index::cache::{FieldId, decode_u32, decode_u64};
+use index::cache::FieldId;
 use index::state::State;
-use mailbox::{Error, Mail, MailDate, ReadSeek, Seq, Uid};
+use index::{CacheEntry, CacheView};
+use mailbox::{Error, Mail, MailCache, MailDate, ReadSeek, Seq, Uid};
 
 use crate::name;
 use crate::sdbox::Sdbox;
@@ -17,7 +17,7 @@ pub(crate) struct SdboxMail<'v> {
     state: Arc<State>,
     seq: Seq,
     uid: Uid,
-    cache: Option<&'v mut CacheView>,
+    cache: Option<CacheEntry<'v>>,
     opened: Option<(DboxFile, Message)>,
 }
 
@@ -33,7 +33,7 @@ impl<'v> SdboxMail<'v> {
             uid: state.uid(seq).ok_or(Error::Expunged)?,
             state: Arc::clone(state),
             seq,
-            cache,
+            cache: cache.map(|view| CacheEntry::new(view, seq)),
             opened: None,
         })
     }
@@ -71,24 +71,19 @@ impl<'v> SdboxMail<'v> {
         u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
     }
 
-    fn cached(&mut self, id: FieldId) -> Option<&[u8]> {
-        self.cache.as_mut()?.get(self.seq, id)
-    }
-
     fn learn(&mut self, id: FieldId, value: &[u8]) {
         if let Some(cache) = &mut self.cache {
-            cache.learn(self.seq, id, value.to_vec());
+            cache.learn(id, value);
         }
     }
 
     fn cached_date(&mut self, id: FieldId) -> Option<MailDate> {
-        let seconds = decode_u32(self.cached(id)?)?;
-        Some(MailDate::local(seconds.into()))
+        self.cache.as_mut()?.date(id)
     }
 
     fn learn_date(&mut self, id: FieldId, seconds: i64) -> MailDate {
-        if let Ok(seconds) = u32::try_from(seconds) {
-            self.learn(id, &seconds.to_le_bytes());
+        if let Some(cache) = &mut self.cache {
+            cache.learn_date(id, seconds);
         }
         MailDate::local(seconds)
     }
@@ -99,7 +94,8 @@ impl Mail for SdboxMail<'_> {
         if let Some(size) = self.known_size() {
             return Ok(size);
         }
-        if let Some(size) = self.cached(FieldId::SIZE_VIRTUAL).and_then(decode_u64) {
+        let cache = self.cache.as_mut();
+        if let Some(size) = cache.and_then(|cache| cache.size(FieldId::SIZE_VIRTUAL)) {
             return Ok(size);
         }
         let told = self.opened()?.1.virtual_size();
@@ -132,7 +128,9 @@ impl Mail for SdboxMail<'_> {
     }
 
     fn guid(&mut self) -> Result<String, Error> {
-        if let Some(guid) = self.cached(FieldId::GUID).filter(|guid| !guid.is_empty()) {
+        let cache = self.cache.as_mut();
+        let cached = cache.and_then(|cache| cache.get(FieldId::GUID));
+        if let Some(guid) = cached.filter(|guid| !guid.is_empty()) {
             return Ok(String::from_utf8_lossy(guid).into_owned());
         }
         let text = self.opened()?.1.guid().unwrap_or_default().to_vec();
@@ -152,6 +150,10 @@ impl Mail for SdboxMail<'_> {
             refcount: Some(file.file().stat()?.nlink),
             storage_id: None,
         })
+    }
+
+    fn cache(&mut self) -> Option<&mut dyn MailCache> {
+        Some(self.cache.as_mut()?)
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

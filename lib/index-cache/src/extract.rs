@@ -3,137 +3,132 @@
 //! The fields that a message alone cannot tell (`date.received`, `date.save`, `guid`, `pop3.*`) are
 //! those of its mailbox; `binary.parts` and `body.snippet` are left to Dovecot.
 
-use std::io::{self, Read};
+use std::io;
 
-use message::{Kind, Message};
+use mailbox::Lesson;
+use mailbox::cache::Nuls;
+use message::{Envelope, Kind, Message};
 
 use super::field::FieldId;
 use super::lines::HeaderLines;
 use super::parts::{Part, PartFlags, encode_parts, plain_body_structure};
 use super::value::{MailBits, SentDate};
 
-/// Longer headers are not cached.
-const MAX_HEADER: usize = 256 * 1024;
 const HEADER_PREFIX: &str = "hdr.";
 
-/// A message and what was seen of its bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// Its structure.
-    pub message: &'a Message,
-    /// Its header as stored.
-    pub header: &'a [u8],
-    /// Are there NULs in it? See [`NulWatch`].
-    pub nuls: Nuls,
-}
-
-/// Has a message NULs? Few things can be cached of one that has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nuls {
-    /// No.
-    None,
-    /// Yes.
-    Some,
-}
-
-impl Source<'_> {
-    /// The values of these fields, with their names; those that cannot be told are left out, and
-    /// fields that Dovecot stores instead of others are added.
-    #[must_use]
-    pub fn values(&self, wanted: &[(FieldId, String)]) -> Vec<(FieldId, Vec<u8>)> {
-        let mut ids: Vec<FieldId> = wanted.iter().map(|(id, _)| *id).collect();
-        self.replace_plain_body(&mut ids);
-        let own = ids.iter().filter_map(|id| Some((*id, self.value(*id)?)));
-        let mut values: Vec<_> = own.collect();
-        let headers = wanted.iter().filter_map(|(id, name)| {
-            let (prefix, name) = name.split_at_checked(HEADER_PREFIX.len())?;
-            prefix
-                .eq_ignore_ascii_case(HEADER_PREFIX)
-                .then_some((*id, name))
-        });
-        if self.nuls == Nuls::None && self.header.len() <= MAX_HEADER {
-            values.extend(header_values(self.header, &headers.collect::<Vec<_>>()));
-        }
-        values
+/// The values of these fields, with their names, out of what was read of a message; those that it does
+/// not tell are left out, and fields that Dovecot stores instead of others are added.
+#[must_use]
+pub fn values(lesson: &Lesson<'_>, wanted: &[(FieldId, String)]) -> Vec<(FieldId, Vec<u8>)> {
+    let mut ids: Vec<FieldId> = wanted.iter().map(|(id, _)| *id).collect();
+    replace_plain_body(lesson, &mut ids);
+    let own = ids.iter().filter_map(|id| Some((*id, value(lesson, *id)?)));
+    let mut values: Vec<_> = own.collect();
+    if lesson.nuls == Nuls::None {
+        let headers = wanted
+            .iter()
+            .filter_map(|(id, name)| Some((*id, header_name(name)?)));
+        values.extend(header_values(lesson.header, &headers.collect::<Vec<_>>()));
     }
+    values
+}
 
-    /// BODY and BODYSTRUCTURE of a plain message are not stored: flags and parts tell them.
-    fn replace_plain_body(&self, ids: &mut Vec<FieldId>) {
-        let is_body = |id: &FieldId| {
-            let bodies = [FieldId::IMAP_BODY, FieldId::IMAP_BODYSTRUCTURE];
-            bodies.contains(id)
-        };
-        if self.nuls == Nuls::None && ids.iter().any(is_body) && self.is_plain() {
-            ids.retain(|id| !is_body(id));
-            for id in [FieldId::FLAGS, FieldId::MIME_PARTS] {
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
+/// Of a header field, by what the cache calls it.
+pub(super) fn header_name(field: &str) -> Option<&str> {
+    let (prefix, name) = field.split_at_checked(HEADER_PREFIX.len())?;
+    prefix.eq_ignore_ascii_case(HEADER_PREFIX).then_some(name)
+}
+
+/// BODY and BODYSTRUCTURE of a plain message are not stored: flags and parts tell them.
+fn replace_plain_body(lesson: &Lesson<'_>, ids: &mut Vec<FieldId>) {
+    let is_body = |id: &FieldId| {
+        let bodies = [FieldId::IMAP_BODY, FieldId::IMAP_BODYSTRUCTURE];
+        bodies.contains(id)
+    };
+    let is_asked = lesson.nuls == Nuls::None && ids.iter().any(is_body);
+    if is_asked && lesson.message.is_some_and(is_plain) {
+        ids.retain(|id| !is_body(id));
+        for id in [FieldId::FLAGS, FieldId::MIME_PARTS] {
+            if !ids.contains(&id) {
+                ids.push(id);
             }
         }
     }
+}
 
-    fn value(&self, id: FieldId) -> Option<Vec<u8>> {
-        let message = self.message;
-        let told = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
-            let mut out = Vec::new();
-            write(&mut out).ok()?;
-            Some(out.strip_prefix(b"(")?.strip_suffix(b")")?.to_vec())
-        };
-        match id {
-            FieldId::SIZE_VIRTUAL => Some(message.size().virtual_size.to_le_bytes().into()),
-            FieldId::SIZE_PHYSICAL => Some(message.size().physical.to_le_bytes().into()),
-            _ if self.nuls == Nuls::Some => None,
-            FieldId::FLAGS => Some(self.bits().0.to_le_bytes().into()),
-            FieldId::DATE_SENT => Some(self.sent().encode().into()),
-            FieldId::IMAP_BODY => told(&|out| message.write_body(out)),
-            FieldId::IMAP_BODYSTRUCTURE => told(&|out| message.write_body_structure(out)),
-            FieldId::IMAP_ENVELOPE => told(&|out| message.write_envelope(out)),
-            FieldId::MIME_PARTS => Some(encode_parts(&parts(message)?)),
-            _ => None,
+fn value(lesson: &Lesson<'_>, id: FieldId) -> Option<Vec<u8>> {
+    let size = |size: fn(&Message) -> u64| Some(size(lesson.message?).to_le_bytes().into());
+    match id {
+        FieldId::SIZE_VIRTUAL => size(|message| message.size().virtual_size),
+        FieldId::SIZE_PHYSICAL => size(|message| message.size().physical),
+        _ if lesson.nuls == Nuls::Some => None,
+        FieldId::DATE_SENT => Some(sent(lesson.header).encode().into()),
+        FieldId::IMAP_ENVELOPE => {
+            let envelope = Envelope::read(lesson.header).ok()?;
+            Some(without_parentheses(&envelope.to_wire())?.to_vec())
         }
+        _ => value_of_message(lesson.message?, id),
     }
+}
 
-    fn bits(&self) -> MailBits {
-        let root = self.message.root();
-        let same = |size: message::Size| size.physical == size.virtual_size;
-        let mut bits = MailBits::HAS_NO_NULS;
-        if same(root.header.size) {
-            bits = bits.with(MailBits::BINARY_HEADER);
-        }
-        if same(root.body.size) {
-            bits = bits.with(MailBits::BINARY_BODY);
-        }
-        if self.is_plain() {
-            bits = bits.with(MailBits::TEXT_PLAIN_7BIT);
-        }
-        bits
+/// What only the whole message tells.
+fn value_of_message(message: &Message, id: FieldId) -> Option<Vec<u8>> {
+    let told = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
+        let mut out = Vec::new();
+        write(&mut out).ok()?;
+        Some(without_parentheses(&out)?.to_vec())
+    };
+    match id {
+        FieldId::FLAGS => Some(bits(message).0.to_le_bytes().into()),
+        FieldId::IMAP_BODY => told(&|out| message.write_body(out)),
+        FieldId::IMAP_BODYSTRUCTURE => told(&|out| message.write_body_structure(out)),
+        FieldId::MIME_PARTS => Some(encode_parts(&parts(message)?)),
+        _ => None,
     }
+}
 
-    fn is_plain(&self) -> bool {
-        let Some(parts) = parts(self.message) else {
-            return false;
-        };
-        let [root] = parts.as_slice() else {
-            return false;
-        };
-        let plain = format!("({})", plain_body_structure(root));
-        let mut told = Vec::new();
-        let is_told = self.message.write_body_structure(&mut told).is_ok();
-        is_told && told == plain.as_bytes()
-    }
+fn without_parentheses(list: &[u8]) -> Option<&[u8]> {
+    list.strip_prefix(b"(")?.strip_suffix(b")")
+}
 
-    fn sent(&self) -> SentDate {
-        let is_date = |name: &[u8]| name.eq_ignore_ascii_case(b"date");
-        let fields = message::field::read(self.header, is_date).unwrap_or_default();
-        let date = fields
-            .first()
-            .and_then(|field| message::date::parse(&field.value));
-        let time =
-            date.and_then(|date| Some((u32::try_from(date.unix).ok()?, date.offset_minutes)));
-        let (time, zone_minutes) = time.unwrap_or_default();
-        SentDate { time, zone_minutes }
+fn bits(message: &Message) -> MailBits {
+    let root = message.root();
+    let same = |size: message::Size| size.physical == size.virtual_size;
+    let mut bits = MailBits::HAS_NO_NULS;
+    if same(root.header.size) {
+        bits = bits.with(MailBits::BINARY_HEADER);
     }
+    if same(root.body.size) {
+        bits = bits.with(MailBits::BINARY_BODY);
+    }
+    if is_plain(message) {
+        bits = bits.with(MailBits::TEXT_PLAIN_7BIT);
+    }
+    bits
+}
+
+fn is_plain(message: &Message) -> bool {
+    let Some(parts) = parts(message) else {
+        return false;
+    };
+    let [root] = parts.as_slice() else {
+        return false;
+    };
+    let plain = format!("({})", plain_body_structure(root));
+    let mut told = Vec::new();
+    let is_told = message.write_body_structure(&mut told).is_ok();
+    is_told && told == plain.as_bytes()
+}
+
+fn sent(header: &[u8]) -> SentDate {
+    let is_date = |name: &[u8]| name.eq_ignore_ascii_case(b"date");
+    let fields = message::field::read(header, is_date).unwrap_or_default();
+    let date = fields
+        .first()
+        .and_then(|field| message::date::parse(&field.value));
+    let time = date.and_then(|date| Some((u32::try_from(date.unix).ok()?, date.offset_minutes)));
+    let (time, zone_minutes) = time.unwrap_or_default();
+    SentDate { time, zone_minutes }
 }
 
 /// The parts as the cache has them; `None`: it cannot say what is in this message.
@@ -223,35 +218,5 @@ fn append_line(text: &mut Vec<u8>, line: &[u8]) {
             text.push(b'\n');
         }
         None => text.extend(line),
-    }
-}
-
-/// Reads on and remembers whether there was a NUL.
-#[derive(Debug)]
-pub struct NulWatch<R> {
-    inner: R,
-    nuls: Nuls,
-}
-
-impl<R> NulWatch<R> {
-    /// None seen yet.
-    pub fn new(inner: R) -> Self {
-        let nuls = Nuls::None;
-        Self { inner, nuls }
-    }
-
-    /// Was there one in what was read?
-    pub fn nuls(&self) -> Nuls {
-        self.nuls
-    }
-}
-
-impl<R: Read> Read for NulWatch<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buf)?;
-        if buf.get(..read).is_some_and(|bytes| bytes.contains(&0)) {
-            self.nuls = Nuls::Some;
-        }
-        Ok(read)
     }
 }

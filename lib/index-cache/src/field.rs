@@ -1,6 +1,8 @@
 //! Fields of the cache: what they are called, how their values are framed, and whether they are
 //! cached. FORMATS.md §1.12.
 
+use mailbox::Lacks;
+
 /// How the values of a field are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
@@ -103,6 +105,21 @@ impl FieldId {
     /// When a message was saved stands nowhere else in most formats (FORMATS.md §7.16): only a
     /// setting, or Dovecot, drops it.
     pub(super) const ONLY_COPY: Self = Self::DATE_SAVE;
+
+    /// How much of a message must be read to tell it; nothing of it where its mailbox does, or nobody.
+    #[must_use]
+    pub fn read_from(self) -> Lacks {
+        match self {
+            Self::DATE_SENT | Self::IMAP_ENVELOPE => Lacks::Header,
+            Self::FLAGS
+            | Self::SIZE_PHYSICAL
+            | Self::IMAP_BODY
+            | Self::IMAP_BODYSTRUCTURE
+            | Self::MIME_PARTS => Lacks::Message,
+            other if other.0 as usize >= KNOWN.len() => Lacks::Header,
+            _ => Lacks::Nothing,
+        }
+    }
 }
 
 macro_rules! known_fields {

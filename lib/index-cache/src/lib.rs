@@ -58,7 +58,7 @@ pub use append::{Appended, NewRecord, Picture, Refused};
 pub use chain::CachedMail;
 pub use codec::Damage;
 pub use decision::Facts;
-pub use extract::{NulWatch, Nuls, Source};
+pub use extract::values;
 pub use field::{Decision, FieldId, FieldType, Policy};
 pub use generation::Place;
 pub use header::{Header, Unusable};
@@ -174,7 +174,7 @@ impl Cache {
             .collect()
     }
 
-    /// Fields with their names, as [`Source::values`] wants them.
+    /// Fields with their names, as [`values`] wants them.
     #[must_use]
     pub fn named(&self, ids: &[FieldId]) -> Vec<(FieldId, String)> {
         let name = |id: &FieldId| Some((*id, self.policy(*id)?.0));

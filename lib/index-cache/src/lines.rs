@@ -56,6 +56,20 @@ impl<'a> HeaderLines<'a> {
         Ok(lines)
     }
 
+    /// Is each of them a field of this name? Damaged ones are not.
+    #[must_use]
+    pub fn are_of(&self, name: &str) -> bool {
+        let is_named = |text: &[u8]| {
+            let start = text.split_at_checked(name.len());
+            start.is_some_and(|(start, behind)| {
+                let behind = behind.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+                start.eq_ignore_ascii_case(name.as_bytes()) && behind == Some(&b':')
+            })
+        };
+        let length: usize = self.occurrences().map(|(_, text)| text.len()).sum();
+        self.occurrences().all(|(_, text)| is_named(text)) && length == self.text.len()
+    }
+
     /// Number and text of each occurrence.
     fn occurrences(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
         let mut rest = self.text;
@@ -103,6 +117,30 @@ mod tests {
         for len in 1..12 {
             HeaderLines::decode(&SUBJECTS[..len]).unwrap_err();
         }
+    }
+
+    #[test]
+    fn fields_have_their_name() {
+        let subjects = HeaderLines::decode(SUBJECTS).unwrap();
+        assert!(subjects.are_of("subject") && !subjects.are_of("Subj") && !subjects.are_of("From"));
+        for text in [
+            "Subject: a\n b\n",
+            "Subject: a\nSubject: b\nSubject: c\n",
+            "Subject: a\nTo: b\n",
+            "",
+        ] {
+            let numbers = vec![3, 24];
+            let damaged = HeaderLines {
+                numbers,
+                text: text.as_bytes(),
+            };
+            assert!(!damaged.are_of("Subject"), "{text}");
+        }
+        let spaced = HeaderLines {
+            numbers: vec![1],
+            text: b"To \t: x",
+        };
+        assert!(spaced.are_of("To") && HeaderLines::default().are_of("To"));
     }
 
     #[test]

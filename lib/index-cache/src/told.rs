@@ -3,6 +3,7 @@
 use message::Envelope;
 
 use super::chain::CachedMail;
+use super::extract::header_name;
 use super::field::FieldId;
 use super::lines::{HeaderLines, merge_header_lines};
 use super::parts::{decode_parts, plain_body, plain_body_structure};
@@ -27,17 +28,21 @@ impl CachedMail {
     /// What follows `BODYSTRUCTURE `.
     #[must_use]
     pub fn body_structure(&self) -> Option<Vec<u8>> {
-        let stored = self.get(FieldId::IMAP_BODYSTRUCTURE).map(<[u8]>::to_vec);
-        Some(in_parentheses(
-            stored.or_else(|| self.plain(plain_body_structure))?,
-        ))
+        let stored = self.list(FieldId::IMAP_BODYSTRUCTURE);
+        stored.or_else(|| self.plain(plain_body_structure))
     }
 
     /// What follows `BODY `.
     #[must_use]
     pub fn body(&self) -> Option<Vec<u8>> {
-        let stored = self.get(FieldId::IMAP_BODY).map(<[u8]>::to_vec);
-        Some(in_parentheses(stored.or_else(|| self.plain(plain_body))?))
+        let stored = self.list(FieldId::IMAP_BODY);
+        stored.or_else(|| self.plain(plain_body))
+    }
+
+    /// A stored list; one that would break the answer is damaged.
+    fn list(&self, id: FieldId) -> Option<Vec<u8>> {
+        let stored = self.get(id).filter(|stored| is_list(stored))?;
+        Some(in_parentheses(stored))
     }
 
     fn plain(&self, tell: impl Fn(&super::parts::Part) -> String) -> Option<Vec<u8>> {
@@ -45,15 +50,16 @@ impl CachedMail {
             return None;
         }
         let parts = decode_parts(self.get(FieldId::MIME_PARTS)?).ok()?;
-        parts.first().map(|root| tell(root).into_bytes())
+        let told = parts.first().map(tell)?;
+        Some(in_parentheses(told.as_bytes()))
     }
 
     /// What follows `ENVELOPE `, from `imap.envelope` or from the header fields of
     /// [`ENVELOPE_FIELDS`].
     #[must_use]
-    pub fn envelope(&self, fields: &[FieldId]) -> Option<Vec<u8>> {
-        if let Some(stored) = self.get(FieldId::IMAP_ENVELOPE) {
-            return Some(in_parentheses(stored.to_vec()));
+    pub fn envelope(&self, fields: &[(FieldId, String)]) -> Option<Vec<u8>> {
+        if let Some(stored) = self.list(FieldId::IMAP_ENVELOPE) {
+            return Some(stored);
         }
         if fields.len() != ENVELOPE_FIELDS.len() {
             return None;
@@ -62,17 +68,99 @@ impl CachedMail {
         Some(Envelope::read(header.as_slice()).ok()?.to_wire())
     }
 
-    /// Header fields in their order, line ends LF, without an empty line; `None` if one of them is
-    /// not cached.
+    /// Header fields, with what the cache calls them, in their order; line ends LF, without an empty
+    /// line. `None` if one of them is not cached, or damaged.
     #[must_use]
-    pub fn header_fields(&self, fields: &[FieldId]) -> Option<Vec<u8>> {
-        let lines = fields
-            .iter()
-            .map(|id| HeaderLines::decode(self.get(*id)?).ok());
+    pub fn header_fields(&self, fields: &[(FieldId, String)]) -> Option<Vec<u8>> {
+        let lines = fields.iter().map(|(id, name)| {
+            let lines = HeaderLines::decode(self.get(*id)?).ok()?;
+            lines.are_of(header_name(name)?).then_some(lines)
+        });
         Some(merge_header_lines(&lines.collect::<Option<Vec<_>>>()?))
     }
 }
 
-fn in_parentheses(text: Vec<u8>) -> Vec<u8> {
-    [b"(".as_slice(), &text, b")"].concat()
+fn in_parentheses(text: &[u8]) -> Vec<u8> {
+    [b"(", text, b")"].concat()
+}
+
+/// May this stand between parentheses? Whatever its words say, it ends no list, string or line that is
+/// not its own. RFC 3501 §9.
+fn is_list(text: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let next = match first {
+            b'(' => {
+                depth += 1;
+                Some(behind)
+            }
+            b')' if depth == 0 => None,
+            b')' => {
+                depth -= 1;
+                Some(behind)
+            }
+            b'"' => behind_quoted(behind),
+            b'{' => behind_literal(behind),
+            b'\r' | b'\n' | 0 => None,
+            _ => Some(behind),
+        };
+        match next {
+            Some(next) => rest = next,
+            None => return false,
+        }
+    }
+    depth == 0 && !text.is_empty()
+}
+
+fn behind_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        match text.split_first()? {
+            (b'"', behind) => return Some(behind),
+            (b'\\', [b'"' | b'\\', behind @ ..]) => text = behind,
+            (b'\\' | b'\r' | b'\n' | 0, _) => return None,
+            (_, behind) => text = behind,
+        }
+    }
+}
+
+fn behind_literal(text: &[u8]) -> Option<&[u8]> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, text) = text.split_at_checked(digits)?;
+    let length = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let literal = text.strip_prefix(b"}\r\n")?;
+    literal.get(length..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_an_answer_is_no_list() {
+        for good in [
+            r#""text" "plain" ("charset" "a\"b") NIL 7"#.as_bytes(),
+            b"NIL",
+            b"(\"a\")({3}\r\n)\"\n) NIL",
+        ] {
+            assert!(is_list(good), "{}", good.escape_ascii());
+        }
+        for bad in [
+            b"".as_slice(),
+            b")(",
+            b"(",
+            b"\"a",
+            b"\"a\\\"",
+            b"\"a\\b\"",
+            b"\"a\r\n\"",
+            b"a\r\n* BYE",
+            b"a\0",
+            b"{4}\r\nabc",
+            b"{99999999999999999999}\r\n",
+            b"{}\r\n",
+            b"{1}\nabc",
+        ] {
+            assert!(!is_list(bad), "{}", bad.escape_ascii());
+        }
+    }
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use index::{CacheView, Cached, Index, Options, State};
-use index_cache::{CachedMail, FieldId, NulWatch, Nuls, Settings, Source, Sync};
-use mailbox::Seq;
+use index_cache::{CachedMail, FieldId, Settings, Sync};
+use mailbox::cache::{NulWatch, Nuls};
+use mailbox::{Lesson, Seq};
 use sys::fs::Fs;
 use testkit::{Dovecot, Imap};
 
@@ -208,10 +209,10 @@ fn parsed(bytes: &[u8]) -> (message::Message, Nuls) {
     (message, watch.nuls())
 }
 
-fn source<'a>(bytes: &'a [u8], (message, nuls): &'a (message::Message, Nuls)) -> Source<'a> {
+fn source<'a>(bytes: &'a [u8], (message, nuls): &'a (message::Message, Nuls)) -> Lesson<'a> {
     let header_size = usize::try_from(message.root().header.size.physical).unwrap();
-    Source {
-        message,
+    Lesson {
+        message: Some(message),
         header: &bytes[..header_size],
         nuls: *nuls,
     }
@@ -268,7 +269,7 @@ impl Seen {
     ) {
         let parsed = parsed(bytes);
         let source = source(bytes, &parsed);
-        for (id, value) in source.values(wanted) {
+        for (id, value) in index_cache::values(&source, wanted) {
             let name = &wanted.iter().find(|(known, _)| *known == id).unwrap().1;
             let Some(theirs) = mail.get(id) else {
                 continue;

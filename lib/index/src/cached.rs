@@ -12,6 +12,7 @@
 //!
 //! Nothing here is an error to anybody: a cache that cannot be read or written costs time only.
 
+mod entry;
 mod view;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use mailbox::Uid;
 use crate::state::field;
 use crate::{ExtSpec, Index, IndexSync, Preserve, State, Transaction, clock};
 
+pub use entry::CacheEntry;
 pub use view::CacheView;
 
 const EXTENSION: ExtSpec<'static> = ExtSpec {

@@ -20,7 +20,7 @@ mod store;
 mod transaction;
 pub mod view;
 
-pub use cached::{CacheView, Cached, Learnt, Staged};
+pub use cached::{CacheEntry, CacheView, Cached, Learnt, Staged};
 pub use error::{Corruption, Error};
 pub use index_cache as cache;
 pub use state::{Changes, ExtSpec, Extension, RecordRef, State};

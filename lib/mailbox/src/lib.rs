@@ -7,6 +7,7 @@
 //!
 //! *Invariant:* nothing in here knows a format, a path layout or a protocol.
 
+pub mod cache;
 mod copy;
 mod error;
 mod flags;
@@ -21,6 +22,7 @@ mod store;
 mod stored;
 mod view;
 
+pub use cache::{Asked, Lacks, Lesson, MailCache};
 pub use copy::copy_by_saving;
 pub use error::Error;
 pub use flags::{FlagChange, FlagState, Flags, Keyword, KeywordSet};

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::Error;
+use crate::{Error, MailCache};
 
 /// A point in time as mail stores it: seconds since 1970 UTC, and the zone to show it in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +107,12 @@ pub trait Mail {
     /// The message cannot be read.
     fn backend(&mut self) -> Result<Backend, Error> {
         Ok(Backend::default())
+    }
+
+    /// What may be known of it without reading it; `None`: this mailbox has no cache. Dates and sizes are
+    /// asked there by [`Mail::size`] and the like.
+    fn cache(&mut self) -> Option<&mut dyn MailCache> {
+        None
     }
 
     /// The bytes as stored, decompressed; line ends may be LF or CRLF.

@@ -1,6 +1,7 @@
 //! All mailboxes of one user.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
 
 use crate::{
     Access, Error, Flags, Keyword, MailDate, Mailbox, MailboxName, Status, Uid, UidSet, UidValidity,
@@ -128,6 +129,16 @@ pub trait MailStore: Send {
     /// # Errors
     /// [`Error::NotFound`] and whatever the format says.
     fn open(&mut self, name: &MailboxName, access: Access) -> Result<Box<dyn Mailbox>, Error>;
+
+    /// A descriptor of its own that becomes readable when a sync of the mailbox may find something from now on, whoever
+    /// changed it: whoever has it needs no rights, and this process need not live. `None`: nobody can tell.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and what the kernel says.
+    fn watch(&mut self, name: &MailboxName) -> Result<Option<OwnedFd>, Error> {
+        let _ = name;
+        Ok(None)
+    }
 
     /// Numbers of a mailbox without a picture.
     ///

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use index_cache::{
-    Cache, CachedMail, Decision, ENVELOPE_FIELDS, EXT_NAME, Facts, FieldId, Policy, Reader, Source,
+    Cache, CachedMail, Decision, ENVELOPE_FIELDS, EXT_NAME, Facts, FieldId, Policy, Reader,
     decode_link,
 };
-use mailbox::{Seq, Uid};
+use mailbox::{Lacks, Lesson, Seq, Uid};
 
 use super::{Cached, Learnt, facts, reset_id};
 use crate::State;
@@ -29,6 +29,29 @@ pub struct CacheView {
     of: Option<Seq>,
     learnt: Vec<Learnt>,
     bytes: usize,
+    /// Of ENVELOPE; looked up once.
+    envelope: Envelope,
+    /// The header fields that were asked for last.
+    headers: Headers,
+}
+
+/// Header fields and their names, as the cache calls them.
+type Fields = Arc<[(FieldId, String)]>;
+
+/// How ENVELOPE is cached.
+#[derive(Debug)]
+struct Envelope {
+    /// The fields that somebody who asks for it asks for.
+    asked: Vec<FieldId>,
+    /// The header fields that it can be made of.
+    headers: Fields,
+}
+
+/// Names that somebody asked for, and what they are; `None`: one of them cannot be cached.
+#[derive(Debug, Default)]
+struct Headers {
+    names: Vec<String>,
+    fields: Option<Fields>,
 }
 
 impl CacheView {
@@ -39,13 +62,15 @@ impl CacheView {
         Self {
             cached: Arc::clone(cached),
             reader: cache.reader(reset_id(state)),
-            cache,
             state: Arc::clone(state),
             facts: facts(state),
             mail: CachedMail::default(),
             of: None,
             learnt: Vec::new(),
             bytes: 0,
+            envelope: Envelope::of(&cache),
+            headers: Headers::default(),
+            cache,
         }
     }
 
@@ -109,9 +134,8 @@ impl CacheView {
 
     /// What follows `ENVELOPE `. A client asks.
     pub fn envelope(&mut self, seq: Seq) -> Option<Vec<u8>> {
-        let asked = self.envelope_fields();
-        asked.iter().for_each(|id| self.ask(seq, *id));
-        let fields = self.envelope_headers();
+        self.envelope.asked.iter().for_each(|id| self.ask(seq, *id));
+        let fields = Arc::clone(&self.envelope.headers);
         self.mail(seq).envelope(&fields)
     }
 
@@ -129,43 +153,52 @@ impl CacheView {
 
     /// Header fields, by name without `hdr.`, in their order in the message; line ends LF, no empty
     /// line. A client asks.
-    pub fn header_fields(&mut self, seq: Seq, names: &[&str]) -> Option<Vec<u8>> {
-        let field = |name: &&str| self.cache.field(&format!("hdr.{name}"));
-        let fields = names.iter().map(field).collect::<Option<Vec<_>>>()?;
-        fields.iter().for_each(|id| self.ask(seq, *id));
+    pub fn header_fields(&mut self, seq: Seq, names: &[String]) -> Option<Vec<u8>> {
+        let fields = self.fields(names)?;
+        fields.iter().for_each(|(id, _)| self.ask(seq, *id));
         self.mail(seq).header_fields(&fields)
+    }
+
+    /// The fields of header fields; `None`: one of them cannot be cached.
+    pub(super) fn fields(&mut self, names: &[String]) -> Option<Fields> {
+        if self.headers.names != names {
+            let field = |name: &String| {
+                let name = format!("hdr.{name}");
+                Some((self.cache.field(&name)?, name))
+            };
+            self.headers = Headers {
+                names: names.to_vec(),
+                fields: names.iter().map(field).collect(),
+            };
+        }
+        self.headers.fields.clone()
     }
 
     /// Learns fields of a message that had to be read: those that somebody asked for in vain, and
     /// those that are [`CacheView::wanted`]. Instead of ENVELOPE, if that is never cached, its header
     /// fields.
-    pub fn learn_from(&mut self, seq: Seq, source: &Source<'_>, ids: &[FieldId]) {
+    pub fn learn_from(&mut self, seq: Seq, lesson: &Lesson<'_>, ids: &[FieldId]) {
         let mut ids = ids.to_vec();
         if ids.contains(&FieldId::IMAP_ENVELOPE) {
             ids.retain(|id| *id != FieldId::IMAP_ENVELOPE);
-            ids.extend(self.envelope_fields());
+            ids.extend(&self.envelope.asked);
         }
-        for (id, value) in source.values(&self.cache.named(&ids)) {
+        for (id, value) in index_cache::values(lesson, &self.cache.named(&ids)) {
             self.learn(seq, id, value);
         }
     }
 
-    /// Where ENVELOPE is cached.
-    fn envelope_fields(&self) -> Vec<FieldId> {
-        let never = Policy {
-            decision: Decision::No,
-            forced: true,
+    /// How much of the message must be read for what is [`CacheView::wanted`].
+    pub fn lacks(&mut self, seq: Seq) -> Lacks {
+        let wanted = self.wanted(seq);
+        let mail = self.mail(seq);
+        let lacks = |id: FieldId| match id {
+            FieldId::IMAP_BODY if mail.body().is_some() => Lacks::Nothing,
+            FieldId::IMAP_BODYSTRUCTURE if mail.body_structure().is_some() => Lacks::Nothing,
+            id => id.read_from(),
         };
-        let policy = self.cache.policy(FieldId::IMAP_ENVELOPE);
-        if policy.is_none_or(|(_, policy)| policy != never) {
-            return vec![FieldId::IMAP_ENVELOPE];
-        }
-        self.envelope_headers()
-    }
-
-    fn envelope_headers(&self) -> Vec<FieldId> {
-        let fields = ENVELOPE_FIELDS.iter();
-        fields.filter_map(|name| self.cache.field(name)).collect()
+        let lacks = wanted.into_iter().map(lacks);
+        lacks.max().unwrap_or(Lacks::Nothing)
     }
 
     fn ask(&self, seq: Seq, id: FieldId) {
@@ -195,5 +228,24 @@ impl CacheView {
         if let Err(refused) = self.cache.flush() {
             tracing::debug!("not cached: {refused}");
         }
+    }
+}
+
+impl Envelope {
+    fn of(cache: &Cache) -> Self {
+        let never = Policy {
+            decision: Decision::No,
+            forced: true,
+        };
+        let names = ENVELOPE_FIELDS.iter();
+        let headers: Fields = names
+            .filter_map(|name| Some((cache.field(name)?, (*name).to_owned())))
+            .collect();
+        let policy = cache.policy(FieldId::IMAP_ENVELOPE);
+        let asked = match policy {
+            Some((_, policy)) if policy == never => headers.iter().map(|(id, _)| *id).collect(),
+            _ => vec![FieldId::IMAP_ENVELOPE],
+        };
+        Self { asked, headers }
     }
 }
