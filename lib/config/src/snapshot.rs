@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::de;
 use crate::effective::Effective;
 use crate::filter::{Condition, Facts};
+use crate::overrides::Overrides;
 use crate::problem::Error;
 use crate::table::{self, Readers};
 use crate::value::Value;
@@ -170,7 +171,19 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Settings`]: the struct asks for what isn't a setting, what this service may not read, or as a wrong type.
     pub fn settings<T: DeserializeOwned>(&self, facts: &Facts<'_>) -> Result<T, Error> {
-        let effective = Effective::new(self, facts);
+        self.settings_of_user(facts, &Overrides::default())
+    }
+
+    /// As [`Self::settings`], with what userdb says of the user.
+    ///
+    /// # Errors
+    /// As [`Self::settings`].
+    pub fn settings_of_user<T: DeserializeOwned>(
+        &self,
+        facts: &Facts<'_>,
+        overrides: &Overrides,
+    ) -> Result<T, Error> {
+        let effective = Effective::new(self, facts, overrides);
         T::deserialize(de::Root(&effective)).map_err(|error| Error::Settings {
             service: self.service.clone(),
             reason: error.to_string(),
