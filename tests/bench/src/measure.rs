@@ -35,19 +35,6 @@ fn field(path: &str, name: &str) -> u64 {
 
 /// CPU time that a whole machine has used so far, milliseconds: its control group counts it.
 pub fn cpu_ms(machine: &Machine) -> f64 {
-    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let root = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (at, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then(|| at.to_owned())
-    });
-    let own = fs::read_to_string(format!("/proc/{}/cgroup", machine.pid())).unwrap_or_default();
-    let own = own
-        .lines()
-        .find_map(|line| line.strip_prefix("0::/"))
-        .unwrap_or_default();
-    // PID 1 sits in a group below the machine's.
-    let group = own.split('/').next().unwrap_or_default();
-    let path = format!("{}/{group}/cpu.stat", root.unwrap_or_default());
-    field(&path, "usage_usec") as f64 / 1000.0
+    let path = machine.control_group().join("cpu.stat");
+    field(&path.to_string_lossy(), "usage_usec") as f64 / 1000.0
 }

@@ -60,13 +60,21 @@ impl Imap {
     /// # Panics
     /// There comes none.
     pub fn connect(stream: impl Into<Stream>) -> Imap {
+        Imap::try_connect(stream).expect("a greeting")
+    }
+
+    /// The same; the end of the connection is an error.
+    ///
+    /// # Errors
+    /// The server closed the connection or said nothing for a minute.
+    pub fn try_connect(stream: impl Into<Stream>) -> io::Result<Imap> {
         let mut stream = stream.into();
-        let greeting = stream.line().expect("a greeting");
-        Imap {
+        let greeting = stream.line()?;
+        Ok(Imap {
             stream,
             greeting: String::from_utf8_lossy(&greeting).into_owned(),
             commands: 0,
-        }
+        })
     }
 
     /// Over TLS from the first byte (port 993).
@@ -111,21 +119,39 @@ impl Imap {
 
     /// APPEND with a synchronising literal. Returns the whole reply.
     pub fn append(&mut self, mailbox: &str, options: &str, message: &[u8]) -> Reply {
+        self.try_append(mailbox, options, message)
+            .unwrap_or_else(|error| panic!("APPEND {mailbox}: {error}"))
+    }
+
+    /// The same; the end of the connection is an error.
+    ///
+    /// # Errors
+    /// The server closed the connection or said nothing for a minute.
+    pub fn try_append(
+        &mut self,
+        mailbox: &str,
+        options: &str,
+        message: &[u8],
+    ) -> io::Result<Reply> {
         let length = message.len();
-        let tag = self
-            .say(&format!("APPEND {mailbox} {options}{{{length}}}"))
-            .expect("APPEND");
-        let go = self.response().expect("a continuation request");
-        if !go.text.starts_with('+') {
-            let tagged = go.text.strip_prefix(&format!("{tag} ")).unwrap_or(&go.text);
-            return Reply {
-                untagged: Vec::new(),
-                tagged: tagged.to_owned(),
-            };
+        let tag = self.say(&format!("APPEND {mailbox} {options}{{{length}}}"))?;
+        let mut untagged = Vec::new();
+        loop {
+            let response = self.response()?;
+            if response.text.starts_with('+') {
+                break;
+            }
+            if let Some(tagged) = response.text.strip_prefix(&format!("{tag} ")) {
+                let tagged = tagged.to_owned();
+                return Ok(Reply { untagged, tagged });
+            }
+            untagged.push(response);
         }
-        self.send(message);
-        self.send(b"\r\n");
-        self.reply(&tag).expect("the reply to APPEND")
+        self.stream.send(message)?;
+        self.stream.send(b"\r\n")?;
+        let reply = self.reply(&tag)?;
+        untagged.extend(reply.untagged);
+        Ok(Reply { untagged, ..reply })
     }
 
     /// The literal that FETCH of one item of one message (by sequence number) returns.

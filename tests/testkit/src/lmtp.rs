@@ -1,5 +1,7 @@
 //! An LMTP client for tests. RFC 2033.
 
+use std::io;
+
 use crate::Stream;
 
 /// A connection to an LMTP server, past its greeting and LHLO.
@@ -16,38 +18,69 @@ impl Lmtp {
     /// # Panics
     /// The server refuses either.
     pub fn connect(stream: impl Into<Stream>) -> Lmtp {
+        Lmtp::try_connect(stream).unwrap_or_else(|error| panic!("LHLO: {error}"))
+    }
+
+    /// The same; what goes wrong is an error.
+    ///
+    /// # Errors
+    /// The server refuses either, closed the connection, or said nothing for a minute.
+    pub fn try_connect(stream: impl Into<Stream>) -> io::Result<Lmtp> {
         let mut lmtp = Lmtp {
             stream: stream.into(),
             capabilities: Vec::new(),
         };
-        let greeting = lmtp.reply();
-        assert!(greeting.starts_with("220"), "{greeting}");
-        let reply = lmtp.command("LHLO client.test");
-        assert!(reply.starts_with("250"), "{reply}");
+        let greeting = lmtp.try_reply()?;
+        if !greeting.starts_with("220") {
+            return Err(io::Error::other(greeting));
+        }
+        let reply = lmtp.try_command("LHLO client.test")?;
+        if !reply.starts_with("250") {
+            return Err(io::Error::other(reply));
+        }
         lmtp.capabilities = reply.lines().map(str::to_owned).collect();
-        lmtp
+        Ok(lmtp)
     }
 
     /// One transaction. `message` has CRLF line ends; dots are stuffed here. The reply to each recipient in
-    /// their order: that of RCPT where it was refused, else that after DATA.
+    /// their order: that of RCPT where it was refused, else that after DATA; to all that of MAIL or DATA
+    /// where those were refused.
     pub fn deliver(&mut self, from: &str, recipients: &[&str], message: &[u8]) -> Vec<String> {
-        let reply = self.command(&format!("MAIL FROM:<{from}>"));
-        assert!(reply.starts_with("250"), "{reply}");
-        let mut replies: Vec<String> = recipients
-            .iter()
-            .map(|recipient| self.command(&format!("RCPT TO:<{recipient}>")))
-            .collect();
+        self.try_deliver(from, recipients, message)
+            .unwrap_or_else(|error| panic!("a reply: {error}"))
+    }
+
+    /// The same; the end of the connection is an error.
+    ///
+    /// # Errors
+    /// The server closed the connection or said nothing for a minute.
+    pub fn try_deliver(
+        &mut self,
+        from: &str,
+        recipients: &[&str],
+        message: &[u8],
+    ) -> io::Result<Vec<String>> {
+        let reply = self.try_command(&format!("MAIL FROM:<{from}>"))?;
+        if !reply.starts_with("250") {
+            return Ok(vec![reply; recipients.len()]);
+        }
+        let mut replies = Vec::new();
+        for recipient in recipients {
+            replies.push(self.try_command(&format!("RCPT TO:<{recipient}>"))?);
+        }
         if replies.iter().all(|reply| !reply.starts_with('2')) {
-            self.command("RSET");
-            return replies;
+            self.try_command("RSET")?;
+            return Ok(replies);
         }
-        let go = self.command("DATA");
-        assert!(go.starts_with("354"), "{go}");
-        self.send(&stuffed(message));
+        let go = self.try_command("DATA")?;
+        if !go.starts_with("354") {
+            return Ok(vec![go; recipients.len()]);
+        }
+        self.stream.send(&stuffed(message))?;
         for reply in replies.iter_mut().filter(|reply| reply.starts_with('2')) {
-            *reply = self.reply();
+            *reply = self.try_reply()?;
         }
-        replies
+        Ok(replies)
     }
 
     /// The same, and every recipient must have got it.
@@ -61,8 +94,13 @@ impl Lmtp {
 
     /// Says a line and reads its reply.
     pub fn command(&mut self, line: &str) -> String {
-        self.send(format!("{line}\r\n").as_bytes());
-        self.reply()
+        self.try_command(line)
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn try_command(&mut self, line: &str) -> io::Result<String> {
+        self.stream.send(format!("{line}\r\n").as_bytes())?;
+        self.try_reply()
     }
 
     /// Sends bytes as they are.
@@ -78,14 +116,18 @@ impl Lmtp {
     /// # Panics
     /// The server closed the connection.
     pub fn reply(&mut self) -> String {
+        self.try_reply().expect("a reply")
+    }
+
+    fn try_reply(&mut self) -> io::Result<String> {
         let mut reply = String::new();
         loop {
-            let line = self.stream.line().expect("a reply");
+            let line = self.stream.line()?;
             let line = String::from_utf8_lossy(&line).into_owned();
             let last = line.as_bytes().get(3) != Some(&b'-');
             reply.push_str(&line);
             if last {
-                return reply;
+                return Ok(reply);
             }
             reply.push('\n');
         }

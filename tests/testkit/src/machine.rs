@@ -208,6 +208,23 @@ impl Machine {
         self.pid
     }
 
+    /// Where the host has the machine's control group: systemd's groups are below it, and in `enter` is
+    /// whatever [`Machine::enter`] runs.
+    ///
+    /// # Panics
+    /// The host has no unified hierarchy.
+    #[must_use]
+    pub fn control_group(&self) -> PathBuf {
+        let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
+        let at = mounts.lines().find_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let (at, kind) = (words.next()?, words.next()?);
+            (kind == "cgroup2").then(|| PathBuf::from(at))
+        });
+        at.expect("a unified hierarchy")
+            .join(format!("culver-{}", self.name))
+    }
+
     /// Runs `work` in a thread whose sockets are made in the machine's network.
     pub fn in_network<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let network = File::open(format!("/proc/{}/ns/net", self.pid)).expect("the machine runs");
