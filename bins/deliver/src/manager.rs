@@ -35,7 +35,7 @@ pub struct Manager {
     auth: Client<auth_master::Request, auth_master::Reply>,
     /// Workers.
     pub workers: broker::Manager,
-    identities: RefCell<IdentitySettings>,
+    snapshot: RefCell<Snapshot>,
     places: Places,
     draining: watch::Receiver<bool>,
 }
@@ -59,12 +59,12 @@ impl Manager {
         let (auth, _) = Client::new(auth.to_owned(), hello);
         let (workers, ended) =
             broker::Manager::new("deliver", Limits::of(snapshot.limits(), SPARE));
-        let identities = RefCell::new(snapshot.settings(&facts())?);
+        check(snapshot)?;
         Ok((
             Self {
                 auth,
                 workers,
-                identities,
+                snapshot: RefCell::new(snapshot.clone()),
                 places: Places::new(most_deliveries(snapshot)),
                 draining,
             },
@@ -77,7 +77,8 @@ impl Manager {
     /// # Errors
     /// The configuration cannot be used; nothing has changed.
     pub fn reload(&self, snapshot: &Snapshot) -> Result<(), config::Error> {
-        self.identities.replace(snapshot.settings(&facts())?);
+        check(snapshot)?;
+        self.snapshot.replace(snapshot.clone());
         self.workers.reload(Limits::of(snapshot.limits(), SPARE));
         Ok(())
     }
@@ -88,7 +89,8 @@ impl Manager {
     /// What lmtp has to answer; the reason is in the journal.
     pub async fn deliver(&self, delivery: &Delivery, message: OwnedFd) -> Result<(), Failure> {
         let user = self.look_up(delivery).await?;
-        let identity = broker::identify(&user, &self.identities.borrow()).map_err(|refused| {
+        let identity = broker::identify_by(&self.snapshot.borrow(), &facts(), &user);
+        let identity = identity.map_err(|refused| {
             report(delivery, id::USER_REFUSED, &refused);
             Failure::Unavailable
         })?;
@@ -175,6 +177,12 @@ impl Manager {
 /// How many deliveries may run at a time: each may need a worker of its own.
 fn most_deliveries(snapshot: &Snapshot) -> u32 {
     u32::try_from(snapshot.limits().process_limit.clamp(1, 10_000)).unwrap_or(1)
+}
+
+/// Can it be used at all?
+fn check(snapshot: &Snapshot) -> Result<(), config::Error> {
+    let _: IdentitySettings = snapshot.settings(&facts())?;
+    Ok(())
 }
 
 fn facts() -> Facts<'static> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use broker::worker::{self, Bounds, Prepare, Serve, Work};
+use broker::worker::{self, Bounds, Outcome, Prepare, Serve, Work};
 use config::{Facts, Snapshot, expand};
 use delivery::{Message, Plan, Report};
 use ipc::deliver::{Delivery, Failure};
@@ -25,15 +25,14 @@ const SERVICE: &str = "lmtp";
 pub fn run() -> ExitCode {
     worker::run("deliver", || {
         let snapshot = Snapshot::load("deliver").map_err(|error| error.to_string())?;
-        let settings = Settings::load(&snapshot).map_err(|error| error.to_string())?;
         let bounds = Bounds {
             address_space: snapshot.limits().vsz_limit,
         };
-        Ok((Preparation { settings }, bounds))
+        Ok((Preparation { snapshot }, bounds))
     })
 }
 
-/// What a worker reads of the configuration, before it has a user.
+/// What a worker reads of the configuration.
 struct Settings {
     log: LogSettings,
     delivery: delivery::Settings,
@@ -47,36 +46,34 @@ struct LogSettings {
 }
 
 impl Settings {
-    fn load(snapshot: &Snapshot) -> Result<Self, config::Error> {
+    fn of(snapshot: &Snapshot, identity: &Identity) -> Result<Self, String> {
         let facts = Facts::of_protocol(SERVICE);
+        let told = |error: config::Error| error.to_string();
+        let overrides = broker::overrides(snapshot, identity).map_err(told)?;
         Ok(Self {
-            log: snapshot.settings(&facts)?,
-            delivery: snapshot.settings(&facts)?,
-            storage: snapshot.settings(&facts)?,
+            log: snapshot
+                .settings_of_user(&facts, &overrides)
+                .map_err(told)?,
+            delivery: snapshot
+                .settings_of_user(&facts, &overrides)
+                .map_err(told)?,
+            storage: snapshot
+                .settings_of_user(&facts, &overrides)
+                .map_err(told)?,
         })
-    }
-
-    /// Userdb's `mail` counts before `mail_location`.
-    fn of(mut self, identity: &Identity) -> Self {
-        if let Some(mail) = &identity.mail {
-            self.storage.mail_location.clone_from(mail);
-        }
-        self
     }
 }
 
+/// The configuration, and nobody to serve yet.
 struct Preparation {
-    settings: Settings,
+    snapshot: Snapshot,
 }
 
 impl Prepare for Preparation {
     type Server = User;
 
     fn directories(&self, identity: &Identity) -> Result<Vec<PathBuf>, String> {
-        let mut settings = self.settings.storage.clone();
-        if let Some(mail) = &identity.mail {
-            settings.mail_location.clone_from(mail);
-        }
+        let settings = Settings::of(&self.snapshot, identity)?.storage;
         let shared = Shared::new(sys::fs::Fs::real());
         let storage = Storage::open(&shared, &mail_user(identity), &settings);
         let mail = storage.map_err(|error| error.to_string())?.directories();
@@ -88,7 +85,7 @@ impl Prepare for Preparation {
     }
 
     fn open(self, identity: Identity) -> Result<User, String> {
-        let settings = self.settings.of(&identity);
+        let settings = Settings::of(&self.snapshot, &identity)?;
         Ok(User {
             settings,
             shared: Shared::new(sys::fs::Fs::real()),
@@ -113,10 +110,10 @@ struct User {
 }
 
 impl Serve for User {
-    fn serve(&self, work: Work) -> Vec<u8> {
+    fn serve(&self, work: Work) -> Outcome {
         let outcome = self.deliver(work);
         // No bytes mean the same as a failure.
-        postcard::to_stdvec(&outcome).unwrap_or_default()
+        Outcome::Done(postcard::to_stdvec(&outcome).unwrap_or_default())
     }
 }
 
@@ -257,8 +254,7 @@ mod tests {
     fn user(home: &Path, more: &str) -> User {
         let text = format!("mail_location = maildir:~/Maildir\n{more}\n");
         let config = config::parse_text(Path::new("culver.conf"), &text);
-        let settings =
-            Settings::load(&config.snapshot("deliver", &config::NoNames).unwrap()).unwrap();
+        let snapshot = config.snapshot("deliver", &config::NoNames).unwrap();
         let identity = Identity {
             user: Username::try_from("demo".to_owned()).unwrap(),
             uid: 1000,
@@ -269,7 +265,7 @@ mod tests {
             mail: None,
             fields: Vec::new(),
         };
-        let preparation = Preparation { settings };
+        let preparation = Preparation { snapshot };
         assert_eq!(
             preparation.directories(&identity).unwrap(),
             [home.to_owned(), home.join("Maildir")]
@@ -305,7 +301,11 @@ mod tests {
 
     fn serve(user: &User, detail: Option<&str>) -> Result<(), Failure> {
         let content = postcard::to_stdvec(&delivery(detail)).unwrap();
-        postcard::from_bytes(&user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")))).unwrap()
+        let outcome = user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")));
+        let Outcome::Done(told) = outcome else {
+            panic!("{outcome:?}");
+        };
+        postcard::from_bytes(&told).unwrap()
     }
 
     fn mails(directory: &Path) -> Vec<String> {
@@ -352,7 +352,10 @@ mod tests {
             (good, None),
         ] {
             let outcome: Result<(), Failure> =
-                postcard::from_bytes(&user.serve(work(content, message))).unwrap();
+                match user.serve(work(content, message)) {
+                    Outcome::Done(told) => postcard::from_bytes(&told).unwrap(),
+                    other => panic!("{other:?}"),
+                };
             assert_eq!(outcome, Err(Failure::Unavailable));
         }
         assert_eq!(mails(&home.path().join("Maildir")).len(), 0);

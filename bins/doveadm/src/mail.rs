@@ -107,7 +107,7 @@ fn for_caller(
     output: &mut Output,
 ) -> Result<u8, Failure> {
     let settings = Settings::load(arguments)?;
-    let identity = whom::caller(&settings.identity)?;
+    let identity = whom::caller(&settings.identity()?)?;
     let job = Job {
         other: other(arguments, action, &settings, &identity)?,
         identity,
@@ -144,7 +144,7 @@ impl<'a> Users<'a> {
     }
 
     fn run(&mut self, name: &str, output: &mut Output) -> Result<u8, Failure> {
-        let identity = match self.userdb.identity(name, &self.settings.identity) {
+        let identity = match self.userdb.identity(name, &self.settings) {
             Err(Failure::NoUser(name)) => {
                 return Err(Failure::UserMissing(name));
             }
@@ -196,7 +196,7 @@ fn other(
     let Some(name) = action.other_user() else {
         return Ok(None);
     };
-    let other = Userdb::open(arguments)?.identity(name, &settings.identity)?;
+    let other = Userdb::open(arguments)?.identity(name, settings)?;
     if other.uid != identity.uid || other.chroot != identity.chroot {
         return Err(Failure::Refused(format!(
             "{} may not read the mail of {name}: it belongs to another uid",

@@ -4,15 +4,15 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use broker::worker::{Bounds, Prepare, Serve, Work, make_directory};
-use config::{PerConnection, Snapshot};
+use broker::worker::{Bounds, Outcome, Parked, Prepare, Serve, Work, make_directory};
+use config::{Overrides, PerConnection, Snapshot};
 use ipc::facts::Facts;
-use ipc::worker::{ClientSession, Identity};
+use ipc::worker::{Begin, ClientSession, Identity, Rest};
 use service::journal::id;
 use storage::{MailUser, Storage};
 use sys::fs::Fs;
 
-use crate::session::{self, Context, Who};
+use crate::session::{self, Context, Returned, Who};
 
 /// Loads what the worker needs while it may still read it.
 ///
@@ -37,7 +37,8 @@ impl Prepare for Prepared {
     fn directories(&self, identity: &Identity) -> Result<Vec<PathBuf>, String> {
         let shared = storage::Shared::new(Fs::real());
         let facts = config::Facts::of_protocol("imap");
-        let storage = open(&self.snapshot, &facts, &shared, identity)?;
+        let overrides = overrides(&self.snapshot, identity)?;
+        let storage = open((&self.snapshot, &facts, &overrides), &shared, identity)?;
         let mut directories = storage.directories();
         for directory in &directories {
             make_directory(directory)?;
@@ -54,11 +55,13 @@ impl Prepare for Prepared {
 
     fn open(self, identity: Identity) -> Result<User, String> {
         let shared = storage::Shared::new(Fs::real());
+        let overrides = overrides(&self.snapshot, &identity)?;
         let settings = PerConnection::new(self.snapshot, {
             let identity = identity.clone();
             move |snapshot, facts| {
-                let session = snapshot.settings(facts).map_err(|e| e.to_string())?;
-                let store = open(snapshot, facts, &shared, &identity)?;
+                let session = snapshot.settings_of_user(facts, &overrides);
+                let session = session.map_err(|e| e.to_string())?;
+                let store = open((snapshot, facts, &overrides), &shared, &identity)?;
                 Ok(ForSessions { session, store })
             }
         });
@@ -79,9 +82,9 @@ pub struct User {
 }
 
 impl Serve for User {
-    fn serve(&self, work: Work) -> Vec<u8> {
+    fn serve(&self, work: Work) -> Outcome {
         let session = work.session.clone();
-        if let Err(reason) = self.session(work) {
+        self.session(work).unwrap_or_else(|reason| {
             tracing::error!(
                 message_id = id::SESSION_FAILED,
                 culver_user = self.identity.user.as_str(),
@@ -89,13 +92,13 @@ impl Serve for User {
                 "{}Error: {reason}",
                 self.prefix(session.as_str())
             );
-        }
-        Vec::new()
+            Outcome::Done(Vec::new())
+        })
     }
 }
 
 impl User {
-    fn session(&self, mut work: Work) -> Result<(), String> {
+    fn session(&self, mut work: Work) -> Result<Outcome, String> {
         let client = ClientSession::decode(&work.content).map_err(|error| error.to_string())?;
         let stream = File::from(work.fds.pop().ok_or("BUG: a session without a client")?);
         let settings = self.settings.get(&conditions(&client.facts))?;
@@ -107,10 +110,12 @@ impl User {
                 user: self.identity.user.as_str(),
                 session: work.session.as_str(),
             },
-            tag: &client.tag,
-            unread: client.unread,
+            begin: begin(client.begin)?,
         };
-        let ended = session::run(stream, context);
+        let ended = match session::run(stream, context) {
+            session::Outcome::Ended(ended) => ended,
+            session::Outcome::Parked(parked) => return Ok(parked_session(*parked, client.facts)),
+        };
         tracing::info!(
             message_id = id::SESSION_ENDED,
             culver_user = self.identity.user.as_str(),
@@ -119,7 +124,7 @@ impl User {
             "{}{ended}",
             self.prefix(work.session.as_str())
         );
-        Ok(())
+        Ok(Outcome::Done(Vec::new()))
     }
 
     /// How every line about a session begins, as in Dovecot.
@@ -132,18 +137,40 @@ impl User {
     }
 }
 
+fn begin(begin: Begin) -> Result<session::Begin, String> {
+    Ok(match begin {
+        Begin::LoggedIn { tag, unread } => session::Begin::LoggedIn { tag, unread },
+        Begin::Back { state, sent, why } => {
+            session::Begin::Back(Box::new(Returned::decode(&state, sent, why)?))
+        }
+    })
+}
+
+fn parked_session(parked: session::Parked, facts: Facts) -> Outcome {
+    Outcome::Parked(Parked {
+        rest: Rest {
+            facts,
+            state: parked.state,
+        },
+        hold: parked.hold,
+        fds: std::iter::once(parked.client).chain(parked.watch).collect(),
+    })
+}
+
+/// What userdb says of the user's settings.
+fn overrides(snapshot: &Snapshot, identity: &Identity) -> Result<Overrides, String> {
+    broker::overrides(snapshot, identity).map_err(|error| error.to_string())
+}
+
+/// The user's mail, as configuration, connection and userdb have it.
 fn open(
-    snapshot: &Snapshot,
-    facts: &config::Facts<'_>,
+    (snapshot, facts, overrides): (&Snapshot, &config::Facts<'_>, &Overrides),
     shared: &Arc<storage::Shared>,
     identity: &Identity,
 ) -> Result<Storage, String> {
-    let mut settings: storage::Settings = snapshot
-        .settings(facts)
+    let settings: storage::Settings = snapshot
+        .settings_of_user(facts, overrides)
         .map_err(|error| error.to_string())?;
-    if let Some(mail) = &identity.mail {
-        settings.mail_location.clone_from(mail);
-    }
     let user = MailUser {
         name: identity.user.to_string(),
         home: identity.home.clone(),

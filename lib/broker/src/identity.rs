@@ -54,6 +54,9 @@ pub enum Refused {
     /// A home that is no absolute path.
     #[error("home {0:?} is not an absolute path without ..")]
     Home(String),
+    /// Settings, or what userdb says of them, cannot be read.
+    #[error("{0}")]
+    Settings(String),
     /// `mail_home` or `mail_chroot` cannot be expanded.
     #[error("{setting}: {error}")]
     Expand {

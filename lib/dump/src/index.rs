@@ -101,7 +101,7 @@ fn load(path: &Path) -> Result<Arc<State>, Trouble> {
             false => directory,
         };
         let mut options = ::index::Options::mailbox(&mailbox::Settings::default());
-        options.prefix = prefix;
+        options.prefix = (*prefix).into();
         return ::index::Index::look(&Fs::real(), directory, options).map_err(|error| {
             Trouble::file(format!("Couldn't open index {}: {error}", path.display()))
         });

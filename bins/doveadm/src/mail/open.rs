@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use broker::IdentitySettings;
+use broker::{IdentitySettings, Refused};
 use config::Snapshot;
+use ipc::auth_master;
 use ipc::worker::Identity;
 use mailbox::Error;
 use storage::{MailUser, Shared, Storage};
@@ -19,23 +20,42 @@ use crate::settings;
 
 /// What the configuration says about mail and its users.
 pub struct Settings {
-    pub storage: storage::Settings,
-    pub identity: IdentitySettings,
-    /// The command line says where mail is: that counts before userdb.
-    forced: bool,
+    snapshot: Snapshot,
+    /// What the command line sets (`-o`): that counts before userdb.
+    forced: Vec<String>,
 }
 
 impl Settings {
     pub fn load(arguments: &Arguments) -> Result<Self, Failure> {
         let snapshot: Snapshot = settings::snapshot(arguments)?;
-        let facts = settings::facts();
         let overrides = arguments.overrides.iter();
-        let mut names = overrides.filter_map(|setting| setting.split_once('='));
+        let forced = overrides.filter_map(|setting| setting.split_once('='));
         Ok(Self {
-            storage: snapshot.settings(&facts)?,
-            identity: snapshot.settings(&facts)?,
-            forced: names.any(|(name, _)| name.trim() == "mail_location" || name.trim() == "mail"),
+            snapshot,
+            forced: forced.map(|(name, _)| name.trim().to_owned()).collect(),
         })
+    }
+
+    /// For the one who runs doveadm.
+    pub fn identity(&self) -> Result<IdentitySettings, Failure> {
+        Ok(self.snapshot.settings(&settings::facts())?)
+    }
+
+    /// Who a process for this user becomes.
+    pub fn identify(&self, user: &auth_master::MailUser) -> Result<Identity, Refused> {
+        let mut identity = broker::identify_by(&self.snapshot, &settings::facts(), user)?;
+        let forced = |name: &str| self.forced.iter().any(|forced| forced == name);
+        identity.fields.retain(|(name, _)| !forced(name));
+        identity.mail = identity
+            .mail
+            .filter(|_| !forced("mail_location") && !forced("mail"));
+        Ok(identity)
+    }
+
+    fn storage(&self, identity: &Identity) -> Result<storage::Settings, config::Error> {
+        let overrides = broker::overrides(&self.snapshot, identity)?;
+        self.snapshot
+            .settings_of_user(&settings::facts(), &overrides)
     }
 }
 
@@ -69,14 +89,12 @@ fn storage(
     identity: &Identity,
     location: Option<&str>,
 ) -> Result<Storage, Error> {
-    let mut of_user = settings.storage.clone();
-    match (location, &identity.mail) {
-        (Some(location), _) => {
-            of_user.mail_location = location.to_owned();
-            of_user.namespace.clear();
-        }
-        (None, Some(mail)) if !settings.forced => of_user.mail_location.clone_from(mail),
-        (None, _) => {}
+    let mut of_user = settings
+        .storage(identity)
+        .map_err(|error| Error::Config(error.to_string()))?;
+    if let Some(location) = location {
+        of_user.mail_location = location.to_owned();
+        of_user.namespace.clear();
     }
     let user = MailUser {
         name: identity.user.to_string(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use broker::{IdentitySettings, identify};
+use broker::IdentitySettings;
 use ipc::Username;
 use ipc::VERSION;
 use ipc::auth_master::{Reply, Request};
@@ -15,6 +15,8 @@ use crate::cli::{Arguments, USERDB};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::user;
+
+use super::open::Settings;
 
 /// Whose mail.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,9 +85,9 @@ impl Userdb {
     }
 
     /// Who a process for this user becomes.
-    pub fn identity(&self, name: &str, settings: &IdentitySettings) -> Result<Identity, Failure> {
+    pub fn identity(&self, name: &str, settings: &Settings) -> Result<Identity, Failure> {
         let found = user::lookup(&self.0, Protocol::Doveadm, name)?;
-        identify(&found, settings).map_err(|refused| {
+        settings.identify(&found).map_err(|refused| {
             Failure::User(name.to_owned(), format!("User lookup failed: {refused}"))
         })
     }
