@@ -183,8 +183,10 @@ fn settle(
     let name = MAILBOXES[entry.mailbox];
     let key = entry.key;
     let uid = entry.uid.or_else(|| {
-        let mut same = left.iter().filter(|(_, seen)| seen.key == key);
-        same.next().map(|(uid, _)| *uid)
+        let same = || left.iter().filter(|(_, seen)| seen.key == key);
+        // There may be several copies of one message: flags tell them apart.
+        let exact = same().find(|(_, seen)| entry.allows(&seen.flags, rules));
+        exact.or_else(|| same().next()).map(|(uid, _)| *uid)
     });
     let seen = uid.and_then(|uid| left.remove(&uid));
     let shown = uid.map_or_else(|| "?".to_owned(), |uid| uid.to_string());
@@ -202,8 +204,8 @@ fn settle(
     }
     if !entry.allows(&seen.flags, rules) {
         wrong.push(format!(
-            "{name} {shown}: message {key} has {:?}; acknowledged {:?}, asked for {:?}",
-            seen.flags, entry.flags, entry.asked
+            "{name} {shown}: message {key}, {:?}, has {:?}; it had {:?}, asked for {:?}",
+            entry.presence, seen.flags, entry.flags, entry.asked
         ));
     }
     entry.uid = uid;

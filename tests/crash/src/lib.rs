@@ -23,7 +23,7 @@ pub mod volume;
 pub use dice::Dice;
 pub use ledger::Ledger;
 pub use report::Report;
-pub use stage::{FORMATS, Format, Stage};
+pub use stage::{FORMATS, Format, Stage, TIDYING};
 pub use volume::Volume;
 
 use std::sync::atomic::Ordering;

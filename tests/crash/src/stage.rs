@@ -74,6 +74,13 @@ userdb {
 }
 ";
 
+/// What whoever comes after a crash says about what it finds, and who loses the other end of a connection.
+pub const TIDYING: [&str; 3] = [
+    "bytes of an unfinished transaction cut off",
+    "a message that was never finished",
+    "the peer closed the connection",
+];
+
 /// Where a game is played.
 #[derive(Debug)]
 pub struct Stage {

@@ -22,14 +22,14 @@ impl<'m> Volume<'m> {
     /// # Panics
     /// It cannot be made.
     #[must_use]
-    pub fn make(machine: &'m Machine, kind: &str, megabytes: u32) -> Self {
+    pub fn make(machine: &'m Machine, kind: &str, megabytes: u64) -> Self {
         let need = Command::new(checkout().join("packaging/need"))
             .args(["xfsprogs", "e2fsprogs"])
             .status();
         assert!(need.expect("packaging/need runs").success());
         let image = machine.path(IMAGE);
         let file = std::fs::File::create(&image).expect("an image");
-        file.set_len(u64::from(megabytes) << 20).expect("an image");
+        file.set_len(megabytes << 20).expect("an image");
         let made = Command::new(format!("mkfs.{kind}"))
             .arg("-q")
             .arg(&image)
@@ -39,9 +39,15 @@ impl<'m> Volume<'m> {
             "mkdir -p {AT}; mknod -m 600 /dev/loop-control c 10 237
              for n in {{0..63}}; do mknod -m 600 /dev/loop$n b 7 $n; done"
         ));
-        let volume = Self { machine };
+        let volume = Self::of(machine);
         volume.mount();
         volume
+    }
+
+    /// The one that was made.
+    #[must_use]
+    pub fn of(machine: &'m Machine) -> Self {
+        Self { machine }
     }
 
     fn mount(&self) {

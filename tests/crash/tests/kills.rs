@@ -3,10 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crash::check::Rules;
-use crash::{Dice, FORMATS, Report, Stage, play, rounds};
-
-/// What a kill leaves in the journal.
-const EXCUSED: [&str; 0] = [];
+use crash::{Dice, FORMATS, Report, Stage, TIDYING, play, rounds};
 
 fn kills(number: usize) {
     let format = FORMATS[number];
@@ -19,7 +16,7 @@ fn kills(number: usize) {
             stage.begun.store(true, Ordering::SeqCst);
             stage.kill();
         });
-        stage.judge(&Rules::strict(), &mut report, &EXCUSED);
+        stage.judge(&Rules::strict(), &mut report, &TIDYING);
     }
     report.print("rounds of kills", format.name);
 }

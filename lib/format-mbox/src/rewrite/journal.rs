@@ -147,7 +147,7 @@ impl Journal {
         let grows = plan.new_len() > plan.old_len();
         let shrinks = plan.new_len() < plan.old_len();
         let is_short = now.size < plan.old_len().max(plan.new_len());
-        let is_cut_already = shrinks && (is_short || tail_sum(file, plan)? != order.tail);
+        let is_cut_already = shrinks && (is_short || is_other_tail(file, &order)?);
         // What somebody appended since goes down with the end.
         let end = if shrinks && !is_cut_already {
             now.size
@@ -376,6 +376,14 @@ fn read(file: &FsFile, at: u64, count: u64) -> FsResult<Vec<u8>> {
 fn tail_sum(file: &FsFile, plan: &Plan) -> FsResult<Sum> {
     let tail = plan.old_len().saturating_sub(plan.new_len()).min(TAIL);
     Ok(record::sum(&read(file, plan.new_len(), tail)?))
+}
+
+/// What was to be cut off is gone, and what is there came since. File systems empty the rest of a block before
+/// they shorten the file: when the power went between, zeros are in the place of the tail. Mail does not
+/// begin with those.
+fn is_other_tail(file: &FsFile, order: &Order) -> FsResult<bool> {
+    let plan = &order.plan;
+    Ok(tail_sum(file, plan)? != order.tail && zeros_at(file, plan.new_len(), 1)? == 0)
 }
 
 /// How many of the `most` bytes at `at` are zero before the first that is not.

@@ -154,6 +154,31 @@ fn dead_at_every_call_it_is_all_or_nothing() {
 }
 
 #[test]
+fn the_power_goes_while_the_file_shrinks() {
+    let plan = plan(60, &[(5, 2, "new"), (10, 30, "")]);
+    let new = spliced(&old(), &plan);
+    let counting = Place::new(&old());
+    counting.run(&plan).unwrap();
+    let calls = counting.faulty.calls();
+    let cut = calls.iter().position(|call| call.name == "truncate");
+    for mail in ["", "From x\n"] {
+        let place = Place::new(&old());
+        place.faulty.set(Fault::From {
+            nth: cut.unwrap() + 1,
+            errno: 5,
+        });
+        place.run(&plan).unwrap_err();
+        // The rest of the block is zeros already; what is behind and the length are not changed yet.
+        let mut content = place.content();
+        content[new.len()..new.len() + 9].fill(0);
+        std::fs::write(place.path(), content).unwrap();
+        place.append(mail.as_bytes());
+        assert_eq!(place.recover(), Outcome::Completed);
+        assert_eq!(place.content(), [&new, mail.as_bytes()].concat());
+    }
+}
+
+#[test]
 fn one_failure_or_a_full_disk_is_all_or_nothing() {
     for plan in plans() {
         let counting = Place::new(&old());
