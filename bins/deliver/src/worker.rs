@@ -351,11 +351,10 @@ mod tests {
             (vec![0xff; 100], Some(b"x")),
             (good, None),
         ] {
-            let outcome: Result<(), Failure> =
-                match user.serve(work(content, message)) {
-                    Outcome::Done(told) => postcard::from_bytes(&told).unwrap(),
-                    other => panic!("{other:?}"),
-                };
+            let outcome: Result<(), Failure> = match user.serve(work(content, message)) {
+                Outcome::Done(told) => postcard::from_bytes(&told).unwrap(),
+                other => panic!("{other:?}"),
+            };
             assert_eq!(outcome, Err(Failure::Unavailable));
         }
         assert_eq!(mails(&home.path().join("Maildir")).len(), 0);

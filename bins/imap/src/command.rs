@@ -28,6 +28,7 @@ mod unselect;
 mod unsubscribe;
 
 pub use fetch::Remembered;
+pub use idle::go_on as go_on_idling;
 use imap_proto::flag::{Flag, SystemFlag};
 use imap_proto::{Args, SequenceSet, SyntaxError};
 use mailbox::{Flags, Keyword};

@@ -9,6 +9,9 @@ mod end;
 mod expected;
 mod log;
 mod names;
+mod parked;
+mod picture;
+mod recent;
 mod reply;
 mod selected;
 mod settings;
@@ -18,6 +21,7 @@ pub mod testing;
 mod tests;
 
 use std::convert::Infallible;
+use std::mem::take;
 
 use broker::Stop;
 use imap_proto::{Command, Event, HeadError, Refusal, Sync, Tag};
@@ -28,6 +32,7 @@ pub use client::{Client, IDLE_TIMEOUT, Stream, Upload, Wake};
 pub use end::{Counters, EndReason, Ended};
 pub use log::Who;
 pub use names::{pattern, write as write_name};
+pub use parked::{Parked, Returned, Times};
 pub use reply::{Failure, Reply, Status};
 pub use selected::{By, Selected};
 pub use settings::{FetchFailure, Settings};
@@ -49,10 +54,31 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// For the log.
     pub who: Who<'a>,
-    /// The tag of the command that logged in: the session answers it.
-    pub tag: &'a str,
-    /// What the client had sent beyond that command.
-    pub unread: Vec<u8>,
+    /// Where it begins.
+    pub begin: Begin,
+}
+
+/// Where a session begins.
+#[derive(Debug)]
+pub enum Begin {
+    /// The client has just logged in.
+    LoggedIn {
+        /// The tag of the command that logged in: the session answers it.
+        tag: String,
+        /// What the client had sent beyond that command.
+        unread: Vec<u8>,
+    },
+    /// In IDLE, where it was parked.
+    Back(Box<Returned>),
+}
+
+/// What became of a session.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is over.
+    Ended(Ended),
+    /// It goes on outside of its thread.
+    Parked(Box<Parked>),
 }
 
 /// A message that the client has announced and that nobody has read yet.
@@ -84,17 +110,25 @@ pub struct Session<'a> {
     pub remembered: Remembered,
     /// Why the session ends behind the running command.
     pub leaving: Option<EndReason>,
+    /// Of the running command.
+    tag: String,
     /// Bad commands since the last good one.
     errors: u32,
 }
 
-/// Serves one client until the session ends.
-pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
+/// Serves one client until the session ends, or is parked.
+pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Outcome {
     let settings = context.settings;
-    let mut client = match Client::new(stream, context.stop, context.unread) {
+    let mut begin = context.begin;
+    let client = match &mut begin {
+        Begin::LoggedIn { unread, .. } => Client::new(stream, context.stop, take(unread)),
+        Begin::Back(returned) => Client::again(stream, context.stop, returned.traffic()),
+    };
+    let mut client = match client {
         Ok(client) => client,
         Err(error) => {
-            return Ended::new(EndReason::Connection(error), Counters::default(), settings);
+            let reason = EndReason::Connection(error);
+            return Outcome::Ended(Ended::new(reason, Counters::default(), settings));
         }
     };
     client.limit_commands(settings.imap_max_line_length.bytes());
@@ -108,29 +142,38 @@ pub fn run<'a>(stream: impl Stream + 'a, context: Context<'a>) -> Ended {
         announced: None,
         remembered: Remembered::default(),
         leaving: None,
+        tag: String::new(),
         errors: 0,
     };
-    let Err(reason) = session.serve(context.tag);
+    let Err(reason) = session.serve(begin);
+    if let EndReason::Parked(parked) = reason {
+        return Outcome::Parked(parked);
+    }
     session.client.part(reason.farewell());
-    let (input, output) = session.client.traffic();
-    Ended::new(
-        reason,
-        Counters {
-            input,
-            output,
-            ..session.counters
-        },
-        settings,
-    )
+    Outcome::Ended(Ended::new(reason, session.counters(), settings))
 }
 
 impl Session<'_> {
-    fn serve(&mut self, tag: &str) -> Result<Infallible, EndReason> {
-        let capabilities = capabilities(self.settings);
-        self.reply(
-            tag,
-            &Reply::ok("Logged in").with_code(format!("CAPABILITY {capabilities}")),
-        )?;
+    /// What it did so far.
+    fn counters(&self) -> Counters {
+        let (input, output) = self.client.traffic();
+        Counters {
+            input,
+            output,
+            ..self.counters
+        }
+    }
+
+    fn greet(&mut self, tag: &str) -> Result<(), EndReason> {
+        let code = format!("CAPABILITY {}", capabilities(self.settings));
+        self.reply(tag, &Reply::ok("Logged in").with_code(code))
+    }
+
+    fn serve(&mut self, begin: Begin) -> Result<Infallible, EndReason> {
+        match begin {
+            Begin::LoggedIn { tag, .. } => self.greet(&tag)?,
+            Begin::Back(returned) => self.go_on(*returned)?,
+        }
         loop {
             match self.client.next_event()? {
                 Event::Command(command) => self.execute(&command)?,
@@ -164,31 +207,42 @@ impl Session<'_> {
                 );
             }
         };
-        let result = match command::find(&head.name) {
-            None => Err(Reply::bad(format!(
-                "Error in IMAP command {}: Unknown command.",
-                head.name
-            ))
-            .into()),
-            Some(known) if known.valid_in == State::Selected && self.selected.is_none() => {
-                Err(Reply::bad("No mailbox selected.").into())
+        head.tag.as_str().clone_into(&mut self.tag);
+        let (result, after) = match command::find(&head.name) {
+            None => {
+                let text = format!("Error in IMAP command {}: Unknown command.", head.name);
+                (Err(Reply::bad(text).into()), After::Nothing)
             }
-            Some(known) => (known.run)(self, head.args)
-                .and_then(|reply| Ok(self.tell_news(known.after).map(|()| reply)?)),
+            Some(known) if known.valid_in == State::Selected && self.selected.is_none() => {
+                let reply = Reply::bad("No mailbox selected.");
+                (Err(reply.into()), After::Nothing)
+            }
+            Some(known) => ((known.run)(self, head.args), known.after),
         };
-        let reply = match result {
+        self.conclude(&head.name, after, result)
+    }
+
+    /// Answers the running command.
+    fn conclude(
+        &mut self,
+        name: &str,
+        after: After,
+        result: Result<Reply, Failure>,
+    ) -> Result<(), EndReason> {
+        let told = result.and_then(|reply| Ok(self.tell_news(after).map(|()| reply)?));
+        let reply = match told {
             Ok(reply) | Err(Failure::Reply(reply)) => reply,
-            Err(Failure::Syntax(error)) => Reply::bad(format!(
-                "Error in IMAP command {}: {}",
-                head.name, error.text
-            )),
+            Err(Failure::Syntax(error)) => {
+                Reply::bad(format!("Error in IMAP command {name}: {}", error.text))
+            }
             Err(Failure::Mailbox(error)) => {
                 self.log(&error);
                 Reply::of(&error)
             }
             Err(Failure::End(reason)) => return Err(reason),
         };
-        self.reply(head.tag.as_str(), &reply)?;
+        let tag = take(&mut self.tag);
+        self.reply(&tag, &reply)?;
         match self.leaving.take() {
             None => Ok(()),
             Some(reason) => self.client.flush().and(Err(reason)),

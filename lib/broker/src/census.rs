@@ -103,6 +103,29 @@ impl Census {
         true
     }
 
+    /// A session that counts is in another process now.
+    pub(crate) async fn moved(&self, session: &SessionId, pid: u32) {
+        let moved = lock(&self.sessions).get_mut(session).map(|session| {
+            session.worker_pid = pid;
+            session.clone()
+        });
+        let Some(moved) = moved.filter(|_| self.link.get() == Link::Up) else {
+            return;
+        };
+        // Its answer would tell nothing new.
+        let word = Request::Connect {
+            id: 0,
+            session: moved,
+            limit: 0,
+        };
+        self.tell(&word).await;
+        // It may have ended meanwhile, and anvil heard that first.
+        if !lock(&self.sessions).contains_key(session) {
+            let session = session.clone();
+            self.tell(&Request::Disconnect { session }).await;
+        }
+    }
+
     /// A session ended.
     pub(crate) async fn leave(&self, session: &SessionId) {
         let known = lock(&self.sessions).remove(session).is_some();
@@ -110,8 +133,11 @@ impl Census {
             return;
         }
         let session = session.clone();
-        let word = Request::Disconnect { session };
-        match timeout(PATIENCE, self.anvil.tell(&word)).await {
+        self.tell(&Request::Disconnect { session }).await;
+    }
+
+    async fn tell(&self, word: &Request) {
+        match timeout(PATIENCE, self.anvil.tell(word)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.lose(&error),
             Err(_) => self.lose(&"it does not read"),

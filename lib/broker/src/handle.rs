@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use ipc::worker::{FromWorker, Identity, ToWorker};
+use ipc::hibernate::Hold;
+use ipc::worker::{FromWorker, Identity, Rest, ToWorker};
 use ipc::{AsyncChannel, SessionId, Username};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -20,6 +22,28 @@ pub struct Ended {
     pub content: Option<Vec<u8>>,
 }
 
+/// A job that rests: it is its worker's no more, and nobody else's yet.
+pub struct Resting {
+    pub(crate) handle: Rc<Handle>,
+    /// The job.
+    pub(crate) session: SessionId,
+    /// What it needs to go on.
+    pub(crate) rest: Rest,
+    /// What is done for its client meanwhile.
+    pub(crate) hold: Hold,
+    /// The client's descriptor, and perhaps that of its mailbox.
+    pub(crate) fds: Vec<OwnedFd>,
+    /// An administrator wants it to end.
+    pub(crate) is_kicked: bool,
+}
+
+/// Whom a manager tells what becomes of jobs.
+#[derive(Clone)]
+pub(crate) struct News {
+    pub ended: mpsc::UnboundedSender<Ended>,
+    pub resting: mpsc::UnboundedSender<Resting>,
+}
+
 /// How far a worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -33,12 +57,16 @@ pub(crate) enum Stage {
 struct Job {
     waiter: Option<oneshot::Sender<Vec<u8>>>,
     begun: bool,
+    /// Was told to end.
+    is_kicked: bool,
 }
 
 pub(crate) struct Handle {
     pub(crate) channel: AsyncChannel,
     pub(crate) pid: Cell<u32>,
     user: RefCell<Option<Username>>,
+    /// As this manager gave it; `None`: an earlier one did.
+    identity: RefCell<Option<Identity>>,
     jobs: RefCell<HashMap<SessionId, Job>>,
     stage: watch::Sender<Stage>,
     /// Takes no new job: its settings are old, or it is on its way out.
@@ -48,7 +76,7 @@ pub(crate) struct Handle {
     /// Jobs that it ever had.
     pub(crate) taken: Cell<usize>,
     pub(crate) idle_since: Cell<Instant>,
-    ended: mpsc::UnboundedSender<Ended>,
+    news: News,
     /// What it said of jobs that it had under an earlier manager.
     report: RefCell<Vec<Resumed>>,
 }
@@ -57,28 +85,30 @@ pub(crate) struct Handle {
 const MOST_RESUMED: usize = 10_000;
 
 impl Handle {
-    pub(crate) fn new(
-        channel: AsyncChannel,
-        pid: u32,
-        ended: mpsc::UnboundedSender<Ended>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(channel: AsyncChannel, pid: u32, news: News) -> Rc<Self> {
         Rc::new(Self {
             channel,
             pid: Cell::new(pid),
             user: RefCell::new(None),
+            identity: RefCell::new(None),
             jobs: RefCell::new(HashMap::new()),
             stage: watch::Sender::new(Stage::Unidentified),
             retiring: Cell::new(false),
             dismissed: Cell::new(false),
             taken: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
-            ended,
+            news,
             report: RefCell::default(),
         })
     }
 
     pub(crate) fn user(&self) -> Option<Username> {
         self.user.borrow().clone()
+    }
+
+    /// Whom this manager made it.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.identity.borrow().clone()
     }
 
     pub(crate) fn jobs(&self) -> usize {
@@ -104,6 +134,7 @@ impl Handle {
     /// Becomes known as the user's before anything is sent: nobody else identifies it.
     pub(crate) async fn identify(&self, identity: &Identity) -> Result<(), ipc::Error> {
         *self.user.borrow_mut() = Some(identity.user.clone());
+        *self.identity.borrow_mut() = Some(identity.clone());
         self.channel
             .send(
                 &ToWorker::Identify {
@@ -122,6 +153,7 @@ impl Handle {
             Job {
                 waiter,
                 begun: false,
+                is_kicked: false,
             },
         );
     }
@@ -130,6 +162,13 @@ impl Handle {
     pub(crate) fn begin(&self, session: &SessionId) {
         if let Some(job) = self.jobs.borrow_mut().get_mut(session) {
             job.begun = true;
+        }
+    }
+
+    /// The worker is told to end it.
+    pub(crate) fn kicked(&self, session: &SessionId) {
+        if let Some(job) = self.jobs.borrow_mut().get_mut(session) {
+            job.is_kicked = true;
         }
     }
 
@@ -144,12 +183,17 @@ impl Handle {
 
     /// Takes in what the worker says until its channel ends. Returns how many jobs were lost: those that it had, not
     /// those that have a place in it.
-    pub(crate) async fn listen(&self) -> usize {
-        while let Ok((message, _)) = self.channel.recv::<FromWorker>().await {
+    pub(crate) async fn listen(self: &Rc<Self>) -> usize {
+        while let Ok((message, fds)) = self.channel.recv::<FromWorker>().await {
             match message {
                 FromWorker::Identified => self.settle(Stage::Identified),
                 FromWorker::Failed { reason } => self.settle(Stage::Failed(reason)),
                 FromWorker::Done { session, content } => self.done(session, content),
+                FromWorker::Parked {
+                    session,
+                    rest,
+                    hold,
+                } => self.rests(session, (rest, hold), fds),
                 FromWorker::Running { pid, user, jobs } => self.hear_report(pid, user, jobs),
             }
         }
@@ -161,7 +205,7 @@ impl Handle {
         let begun = jobs.into_iter().filter(|(_, job)| job.begun);
         let lost: Vec<SessionId> = begun.map(|(session, _)| session).collect();
         for session in &lost {
-            let _ = self.ended.send(Ended {
+            let _ = self.news.ended.send(Ended {
                 session: session.clone(),
                 content: None,
             });
@@ -199,6 +243,7 @@ impl Handle {
                     Job {
                         waiter,
                         begun: true,
+                        is_kicked: false,
                     },
                 );
                 self.report.borrow_mut().push(Resumed {
@@ -216,6 +261,24 @@ impl Handle {
         self.report.take()
     }
 
+    fn rests(self: &Rc<Self>, session: SessionId, (rest, hold): (Rest, Hold), fds: Vec<OwnedFd>) {
+        let mut jobs = self.jobs.borrow_mut();
+        // As with the end of a job: of what it never had a worker has nothing to say.
+        if !jobs.get(&session).is_some_and(|job| job.begun) {
+            return;
+        }
+        let is_kicked = jobs.remove(&session).is_some_and(|job| job.is_kicked);
+        self.idle_since.set(Instant::now());
+        let _ = self.news.resting.send(Resting {
+            handle: Rc::clone(self),
+            session,
+            rest,
+            hold,
+            fds,
+            is_kicked,
+        });
+    }
+
     fn done(&self, session: SessionId, content: Vec<u8>) {
         let mut jobs = self.jobs.borrow_mut();
         // A worker that ends a job which it never had is out of order, but harms only itself.
@@ -228,7 +291,7 @@ impl Handle {
             // Nobody waits any more: the client of the manager went away.
             let _ = waiter.send(content.clone());
         }
-        let _ = self.ended.send(Ended {
+        let _ = self.news.ended.send(Ended {
             session,
             content: Some(content),
         });

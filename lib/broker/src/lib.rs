@@ -20,6 +20,7 @@ mod identity;
 mod limits;
 mod manager;
 mod overrides;
+mod parking;
 mod place;
 mod seccomp;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::child;
-use crate::handle::{Ended, Handle, Stage};
+use crate::handle::{Ended, Handle, News, Resting, Stage};
 use crate::limits::Limits;
 use crate::place::{Reserved, SubmitError};
 
@@ -47,7 +47,9 @@ pub struct Resumed {
 pub struct Manager {
     name: &'static str,
     state: Rc<RefCell<State>>,
-    ended: mpsc::UnboundedSender<Ended>,
+    news: News,
+    /// Jobs that rest, until somebody wants to hear of them.
+    resting: Rc<RefCell<Option<mpsc::UnboundedReceiver<Resting>>>>,
 }
 
 struct State {
@@ -73,6 +75,7 @@ impl Manager {
     #[must_use]
     pub fn new(name: &'static str, limits: Limits) -> (Self, mpsc::UnboundedReceiver<Ended>) {
         let (ended, receiver) = mpsc::unbounded_channel();
+        let (resting, rests) = mpsc::unbounded_channel();
         let state = State {
             limits,
             all: Vec::new(),
@@ -85,7 +88,8 @@ impl Manager {
             Self {
                 name,
                 state: Rc::new(RefCell::new(state)),
-                ended,
+                news: News { ended, resting },
+                resting: Rc::new(RefCell::new(Some(rests))),
             },
             receiver,
         )
@@ -124,7 +128,7 @@ impl Manager {
         let Ok(channel) = AsyncChannel::new(channel) else {
             return Vec::new();
         };
-        let handle = Handle::new(channel, 0, self.ended.clone());
+        let handle = Handle::new(channel, 0, self.news.clone());
         // Its settings may be older than ours: it keeps its sessions and gets no new ones.
         handle.retiring.set(true);
         self.state.borrow_mut().all.push(Rc::clone(&handle));
@@ -262,7 +266,7 @@ impl Manager {
         self.make_room()?;
         let (child, channel) = child::spawn().map_err(SubmitError::Spawn)?;
         let pid = child.id().unwrap_or_default();
-        let handle = Handle::new(AsyncChannel::new(channel)?, pid, self.ended.clone());
+        let handle = Handle::new(AsyncChannel::new(channel)?, pid, self.news.clone());
         self.state.borrow_mut().all.push(Rc::clone(&handle));
         self.watch(Rc::clone(&handle), Some(child));
         Ok(handle)
@@ -326,10 +330,37 @@ impl Manager {
         );
     }
 
+    /// Yields every job that rests, to whoever asks first. While nobody does, jobs that rest end.
+    pub(crate) fn resting(&self) -> Option<mpsc::UnboundedReceiver<Resting>> {
+        self.resting.borrow_mut().take()
+    }
+
+    /// Gives a job back to the worker that let it rest.
+    ///
+    /// # Errors
+    /// The worker is gone.
+    pub(crate) async fn give_back(
+        &self,
+        handle: &Rc<Handle>,
+        session: &SessionId,
+        (content, fds): (Vec<u8>, &[BorrowedFd<'_>]),
+    ) -> Result<(), SubmitError> {
+        let (waiter, done) = oneshot::channel();
+        handle.note(session.clone(), waiter);
+        let place = Reserved::new(Rc::clone(handle), session.clone(), done);
+        place.begin(content, fds).await.map(drop)
+    }
+
+    /// Has any worker this job?
+    pub(crate) fn has_job(&self, session: &SessionId) -> bool {
+        self.state.borrow().with_job(session).is_some()
+    }
+
     /// Ends one job (`doveadm kick`). Returns whether there is such a job.
     pub fn kick(&self, session: &SessionId) -> bool {
         let handle = self.state.borrow().with_job(session);
         let Some(handle) = handle else { return false };
+        handle.kicked(session);
         let session = session.clone();
         tell(&handle, ToWorker::Kick { session });
         true

@@ -67,9 +67,12 @@ pub fn run_sessions(mut service: Service<Started>, spec: Spec) -> anyhow::Result
     let snapshot = Snapshot::load(name)?;
     let service = service.confine(&Rights::Manager)?;
     service.serve(async move |control| {
-        let (workers, parked): (Vec<_>, Vec<_>) =
-            stored.into_iter().partition(|stored| stored.name == "worker");
-        let parked = parked.into_iter().find(|stored| stored.name == parking::STORED);
+        let (workers, parked): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|stored| stored.name == "worker");
+        let parked = parked
+            .into_iter()
+            .find(|stored| stored.name == parking::STORED);
         let (sessions, ended, unasked, mut events) = Sessions::new(name, spec, snapshot, parked)?;
         sessions.resume(workers, &mut events).await;
         sessions.manager.run();

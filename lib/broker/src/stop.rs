@@ -53,6 +53,12 @@ impl Stop {
         }
     }
 
+    /// Is it the same session's?
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Tells the session to end; the first reason stays.
     pub fn stop(&self, reason: StopReason) {
         let reason = match reason {

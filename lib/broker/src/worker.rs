@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use ipc::worker::{FromWorker, Identity, ToWorker};
+use ipc::hibernate::Hold;
+use ipc::worker::{FromWorker, Identity, Rest, ToWorker};
 use ipc::{Channel, SessionId};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use service::journal::{self, id};
@@ -45,8 +46,28 @@ pub trait Prepare {
 
 /// Serves one user.
 pub trait Serve: Send + Sync + 'static {
-    /// Does one job to its end, in a thread of its own. Returns what the manager should know.
-    fn serve(&self, work: Work) -> Vec<u8>;
+    /// Does one job in a thread of its own, to its end or until it rests.
+    fn serve(&self, work: Work) -> Outcome;
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done; what the manager should know.
+    Done(Vec<u8>),
+    /// It is a session that goes on without a thread.
+    Parked(Parked),
+}
+
+/// A session on its way out of the worker.
+#[derive(Debug)]
+pub struct Parked {
+    /// What it needs to go on.
+    pub rest: Rest,
+    /// What is done for its client meanwhile.
+    pub hold: Hold,
+    /// The client's descriptor, and perhaps that of its mailbox.
+    pub fds: Vec<OwnedFd>,
 }
 
 /// One job.
@@ -217,6 +238,16 @@ impl Running {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Another job of this name may have begun: one that rested comes back.
+    fn leave(&self, session: &SessionId, mine: &Stop) {
+        let mut jobs = self.lock();
+        if jobs.get(session).is_some_and(|(stop, _)| stop.is(mine)) {
+            jobs.remove(session);
+        }
+        drop(jobs);
+        self.fewer.notify_all();
+    }
+
     fn wait_until_none(&self) {
         let mut jobs = self.lock();
         while !jobs.is_empty() {
@@ -341,18 +372,19 @@ impl<S: Serve> Jobs<'_, S> {
             fds,
             stop,
         };
-        let ended = session.clone();
+        let (ended, mine) = (session.clone(), work.stop.clone());
         let job = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| server.serve(work)));
-            let content = outcome.unwrap_or_else(|_| {
+            let outcome = outcome.unwrap_or_else(|_| {
                 tracing::error!(
                     message_id = id::SESSION_FAILED,
                     culver_session = ended.as_str(),
                     "{name}: Panic: BUG: session {ended} ended by a panic"
                 );
-                Vec::new()
+                Outcome::Done(Vec::new())
             });
-            finish(&channel, &running, ended, content);
+            tell(&channel, &ended, outcome);
+            running.leave(&ended, &mine);
         };
         if let Err(error) = self.threads.run(Box::new(job)) {
             self.running.lock().remove(&session);
@@ -376,16 +408,23 @@ impl<S: Serve> Jobs<'_, S> {
 }
 
 /// Tells the manager before the job leaves the list: the process may end right after.
-fn finish(channel: &Channel, running: &Running, session: SessionId, content: Vec<u8>) {
-    let done = FromWorker::Done {
-        session: session.clone(),
-        content,
+fn tell(channel: &Channel, session: &SessionId, outcome: Outcome) {
+    let session = session.clone();
+    let sent = match outcome {
+        Outcome::Done(content) => channel.send(&FromWorker::Done { session, content }, &[]),
+        Outcome::Parked(Parked { rest, hold, fds }) => {
+            let parked = FromWorker::Parked {
+                session,
+                rest,
+                hold,
+            };
+            let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();
+            channel.send(&parked, &fds)
+        }
     };
-    if let Err(error) = channel.send(&done, &[]) {
+    if let Err(error) = sent {
         tracing::debug!("the manager is gone: {error}");
     }
-    running.lock().remove(&session);
-    running.fewer.notify_all();
 }
 
 /// Makes a directory and those above it with mode 0700, as the user.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use broker::worker::{Bounds, Prepare, Serve, Work};
+use broker::worker::{Bounds, Outcome, Prepare, Serve, Work};
 use broker::{Limits, Manager, Stop, SubmitError};
 use ipc::worker::Identity;
 use ipc::{SessionId, Username};
@@ -72,7 +72,7 @@ impl Prepare for Home {
 struct Commands;
 
 impl Serve for Commands {
-    fn serve(&self, mut work: Work) -> Vec<u8> {
+    fn serve(&self, mut work: Work) -> Outcome {
         let mut client = UnixStream::from(work.fds.remove(0));
         let mut command = [0; 64];
         let count = client.read(&mut command).unwrap();
@@ -96,7 +96,7 @@ impl Serve for Commands {
             _ => "what?".to_owned(),
         };
         let _ = client.write_all(answer.as_bytes());
-        answer.into_bytes()
+        Outcome::Done(answer.into_bytes())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod auth_master;
 pub mod deliver;
 pub mod facts;
 pub mod handoff;
+pub mod hibernate;
 pub mod login_auth;
 pub mod worker;
 pub mod worker_auth;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
+use crate::hibernate::Hold;
 use crate::{SessionId, Username};
 
 /// From the manager to a worker.
@@ -51,6 +52,16 @@ pub enum FromWorker {
         /// What the service's own code understands; empty where there is nothing to say.
         content: Vec<u8>,
     },
+    /// A job rests: its client, with its descriptor and perhaps that of its mailbox, is for imap-hibernate to hold. It
+    /// is no job any more.
+    Parked {
+        /// The job.
+        session: SessionId,
+        /// What it needs to go on.
+        rest: Rest,
+        /// What is done for its client meanwhile.
+        hold: Hold,
+    },
     /// Answer to [`ToWorker::Report`]; several, the last one with no jobs.
     Running {
         /// The worker's process id.
@@ -79,21 +90,61 @@ pub struct Identity {
     pub home: Option<String>,
     /// `mail` of userdb; overrides the setting `mail_location`.
     pub mail: Option<String>,
-    /// Other userdb fields: settings overridden for this user (`quota_rule`, `imap_capability`, …). They come this far
-    /// and no farther: workers use the settings of their snapshot, whoever their user is.
+    /// Other userdb fields: settings of this user (`quota_rule`, `imap_capability`, …), which count before the snapshot's.
     pub fields: Vec<(String, String)>,
 }
 
-/// What a job is where clients are handed over: one session, with the client's descriptor. Settings that userdb
-/// overrides for its user are not in here either: see [`Identity::fields`].
+/// What a job is where clients are handed over: one session, with the client's descriptor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientSession {
     /// The client's connection.
     pub facts: Facts,
-    /// The tag of the client's command, which the worker answers.
-    pub tag: String,
-    /// What the client had sent beyond that command.
-    pub unread: Vec<u8>,
+    /// Where it stands.
+    pub begin: Begin,
+}
+
+/// Where a session begins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Begin {
+    /// The client has just logged in.
+    LoggedIn {
+        /// The tag of the client's command, which the worker answers.
+        tag: String,
+        /// What the client had sent beyond that command.
+        unread: Vec<u8>,
+    },
+    /// It goes on where it was parked.
+    Back {
+        /// From [`Rest`].
+        state: Vec<u8>,
+        /// Bytes that the client was sent meanwhile.
+        sent: u64,
+        /// Why it is back.
+        why: Back,
+    },
+}
+
+/// Why a parked session is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Back {
+    /// There is something to do.
+    Woken,
+    /// Nobody could hold it.
+    NotHeld,
+}
+
+/// A session that rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// The client's connection.
+    pub facts: Facts,
+    /// What the service's own code understands; at most [`Rest::MAX`] bytes.
+    pub state: Vec<u8>,
+}
+
+impl Rest {
+    /// Most bytes of `state`: with all that is sealed with it, it fits into a record.
+    pub const MAX: usize = 32 * 1024;
 }
 
 impl ClientSession {

@@ -177,7 +177,7 @@ impl KeywordSet {
 }
 
 /// Flags and keywords of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct FlagState {
     /// System flags, with `\Recent`.
     pub flags: Flags,

@@ -33,6 +33,8 @@ pub mod id {
     pub const AUTH_MISCONFIGURED: &str = "1224c4fd765784aee388019e67cf22e8";
     /// A token was made up, used twice, expired, or belongs to another connection.
     pub const HANDOFF_REFUSED: &str = "aeaa5614b2604557147a6d4c11dfcca2";
+    /// What imap-hibernate gave back is not what it was given.
+    pub const UNPARK_REFUSED: &str = "2c8e1f6a9b7d4e53a0c45d1f83b26e97";
     /// A process that may not do so connected to one of our sockets, or broke its protocol.
     pub const PEER_REFUSED: &str = "145ec9a0405b44e8b746b206051c3652";
     /// The uid, gid, home or chroot of a user is not allowed or missing.

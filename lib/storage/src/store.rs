@@ -1,5 +1,6 @@
 //! All mailboxes of one user, for one session.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use mailbox::{
@@ -13,7 +14,7 @@ use crate::namespace::{Namespace, Namespaces, Target};
 use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
-use crate::watch::Watched;
+use crate::watch::{Watched, lasting};
 
 mod admin;
 mod create;
@@ -190,6 +191,12 @@ impl MailStore for Storage {
                 Format::Mbox => Box::new(Watched::new(view, &self.shared.changes, mailbox.place())),
             })
         })
+    }
+
+    fn watch(&mut self, name: &MailboxName) -> Result<Option<OwnedFd>, Error> {
+        let target = self.resolve(name)?;
+        let list = &self.namespace(&target)?.list;
+        lasting(list.location.format, &list.place(&target.levels))
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {

@@ -6,6 +6,7 @@
 //! with the first session that waits and go with the last. A session is woken by its own changes too: it
 //! looks once more than it must.
 
+mod lasting;
 mod view;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+pub use lasting::lasting;
 pub use view::Watched;
 
 /// What is asked of the kernel: files that are written or replaced, and the end of the directory.

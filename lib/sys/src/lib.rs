@@ -3,6 +3,7 @@
 //! Called by every other crate; holds no policy. Anything that only names a rule of mail,
 //! of users or of services belongs elsewhere.
 
+pub mod clock;
 pub mod confine;
 #[cfg(feature = "crypt")]
 pub mod crypt;

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use imap_proto::{Args, Event};
+use ipc::hibernate::Keepalive;
+use ipc::worker::Back;
 use mailbox::Expunges;
 
 use super::{After, Command, State};
-use crate::session::{By, EndReason, Failure, IDLE_TIMEOUT, Reply, Session, Wake};
+use crate::session::{By, EndReason, Failure, IDLE_TIMEOUT, Reply, Session, Times, Wake};
 
 pub const COMMAND: Command = Command {
     name: "IDLE",
@@ -18,8 +20,25 @@ pub const COMMAND: Command = Command {
 fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
     args.end()?;
     session.client.line("+ idling")?;
-    // Listens first: what happens from here on wakes the session.
+    let clock = Clock::start(session);
+    idle(session, clock)
+}
+
+/// The same, in a session that was parked.
+pub fn go_on(session: &mut Session<'_>, times: Times, why: Back) -> Result<Reply, Failure> {
     let mut clock = Clock::start(session);
+    clock.ends = sys::clock::from_monotonic(times.ends_at);
+    if let Some(keepalive) = times.keepalive {
+        clock.notify.next = sys::clock::from_monotonic(keepalive.next_at);
+    }
+    if why == Back::NotHeld {
+        clock.park = Timer::new(None);
+    }
+    idle(session, clock)
+}
+
+/// The clock has listened already: what happens from then on wakes the session.
+fn idle(session: &mut Session<'_>, mut clock: Clock) -> Result<Reply, Failure> {
     // News from before: the client may not ask for them again.
     session.sync(Expunges::Show, By::Seq)?;
     loop {
@@ -32,7 +51,10 @@ fn run(session: &mut Session<'_>, args: Args<'_>) -> Result<Reply, Failure> {
         }
         match wait(session, clock.until_next()?)? {
             Wake::Input => {}
-            Wake::Other => session.sync(Expunges::Show, By::Seq)?,
+            Wake::Other => {
+                session.sync(Expunges::Show, By::Seq)?;
+                clock.park.start_over();
+            }
             Wake::Timeout => clock.tick(session)?,
         }
     }
@@ -43,6 +65,8 @@ struct Clock {
     ends: Instant,
     notify: Timer,
     look: Timer,
+    /// The session leaves its thread.
+    park: Timer,
 }
 
 /// Comes back every `interval`; never, if there is none.
@@ -66,11 +90,15 @@ impl Timer {
 
     /// Is it time? Then the next time is set.
     fn rings(&mut self) -> bool {
-        let Some(interval) = self.interval.filter(|_| Instant::now() >= self.next) else {
-            return false;
-        };
-        self.next = Instant::now() + interval;
-        true
+        let rings = self.interval.is_some() && Instant::now() >= self.next;
+        if rings {
+            self.start_over();
+        }
+        rings
+    }
+
+    fn start_over(&mut self) {
+        self.next = Instant::now() + self.interval.unwrap_or_default();
     }
 }
 
@@ -81,13 +109,25 @@ impl Clock {
             .as_ref()
             .is_some_and(|selected| selected.mailbox.change_fd().is_some());
         let look = session.settings.mailbox_idle_check_interval.duration();
-        let look = Some(look)
-            .filter(|interval| session.selected.is_some() && !has_fd && !interval.is_zero());
+        // What cannot be waited for here, can be waited for nowhere.
+        let looks = session.selected.is_some() && !has_fd;
+        let look = Some(look).filter(|interval| looks && !interval.is_zero());
+        let park = session.settings.hibernate_timeout().filter(|_| !looks);
         Self {
             ends: Instant::now() + IDLE_TIMEOUT,
             notify: Timer::new(session.settings.notify_interval()),
             look: Timer::new(look),
+            park: Timer::new(park),
         }
+    }
+
+    /// The next `* OK Still here`, for whoever holds the session meanwhile.
+    fn keepalive(&self) -> Option<Keepalive> {
+        let interval = self.notify.interval?;
+        Some(Keepalive {
+            interval: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+            next_at: sys::clock::to_monotonic(self.notify.next),
+        })
     }
 
     fn until_next(&self) -> Result<Duration, EndReason> {
@@ -99,6 +139,7 @@ impl Clock {
             Some(self.ends),
             self.notify.deadline(),
             self.look.deadline(),
+            self.park.deadline(),
         ];
         let next = deadlines.into_iter().flatten().min().unwrap_or(self.ends);
         Ok(next.saturating_duration_since(now))
@@ -110,6 +151,9 @@ impl Clock {
         }
         if self.notify.rings() {
             session.client.line("* OK Still here")?;
+        }
+        if self.park.rings() {
+            session.park(self.ends, self.keepalive())?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! but its own thread, and that thread can always be told to stop.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use broker::{Stop, StopReason};
@@ -83,6 +83,18 @@ impl<'a> Client<'a> {
         })
     }
 
+    /// Takes over a connection whose bytes were counted before.
+    pub fn again(
+        stream: impl Stream + 'a,
+        stop: &'a Stop,
+        (received, sent): (u64, u64),
+    ) -> io::Result<Self> {
+        let mut client = Self::new(stream, stop, Vec::new())?;
+        client.received = received;
+        client.sent = sent;
+        Ok(client)
+    }
+
     /// Sets the longest command, bytes. Before the first one.
     pub fn limit_commands(&mut self, line: usize) {
         self.decoder = Decoder::new(Limits::session(line), Messages::Streamed);
@@ -91,6 +103,16 @@ impl<'a> Client<'a> {
     /// Bytes received and sent.
     pub fn traffic(&self) -> (u64, u64) {
         (self.received, self.sent)
+    }
+
+    /// Has it sent bytes that are no line yet?
+    pub fn is_amid_a_line(&self) -> bool {
+        !self.unread().is_empty() || self.decoder.is_partial()
+    }
+
+    /// The connection, for whoever goes on with it.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.stream.as_fd().try_clone_to_owned()
     }
 
     /// The next command, or what the decoder has to say instead; never [`Event::Incomplete`].

@@ -5,7 +5,9 @@ use std::io;
 
 use broker::StopReason;
 
-use super::Settings;
+use serde::{Deserialize, Serialize};
+
+use super::{Parked, Settings};
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub enum EndReason {
     Stopped(StopReason),
     /// The selected mailbox is gone.
     MailboxDeleted,
+    /// The mailbox of a session that was parked cannot be opened again.
+    MailboxLost,
+    /// It does not: it goes on, outside of its thread.
+    Parked(Box<Parked>),
     /// A mail could not be read, and `imap_fetch_failure` says that this is the end.
     FetchFailed,
     /// A mail could not be read to the length that the client was told: nothing sensible can follow.
@@ -43,13 +49,15 @@ impl EndReason {
             | Self::Connection(_)
             | Self::WriteTimeout
             | Self::FetchFailed
-            | Self::Unreadable(_) => None,
+            | Self::Unreadable(_)
+            | Self::Parked(_) => None,
             Self::Inactive => Some("Disconnected for inactivity."),
             Self::TooManyErrors => Some("Too many invalid IMAP commands."),
             Self::Desynchronised => Some("Invalid literal."),
             Self::Stopped(StopReason::Kicked) => Some("Disconnected by administrator."),
             Self::Stopped(StopReason::Drain) => Some("Server shutting down."),
             Self::MailboxDeleted => Some("Selected mailbox was deleted, have to disconnect."),
+            Self::MailboxLost => Some("Selected mailbox can't be opened, have to disconnect."),
         }
     }
 }
@@ -68,6 +76,8 @@ impl fmt::Display for EndReason {
             Self::Stopped(StopReason::Kicked) => out.write_str("Kicked by administrator"),
             Self::Stopped(StopReason::Drain) => out.write_str("Server shutting down."),
             Self::MailboxDeleted => out.write_str("Selected mailbox was deleted"),
+            Self::MailboxLost => out.write_str("Selected mailbox could not be opened again"),
+            Self::Parked(_) => out.write_str("Hibernated"),
             Self::FetchFailed => out.write_str("FETCH failed"),
             Self::Unreadable(error) => write!(out, "FETCH failed: {error}"),
         }
@@ -75,7 +85,7 @@ impl fmt::Display for EndReason {
 }
 
 /// What a session did, for `imap_logout_format`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Bytes from the client.
     pub input: u64,
@@ -106,8 +116,8 @@ pub struct Ended {
     pub reason: EndReason,
     /// What it did.
     pub counters: Counters,
-    /// `imap_logout_format`.
-    format: String,
+    /// As `imap_logout_format` has it.
+    summary: String,
 }
 
 impl Ended {
@@ -115,28 +125,27 @@ impl Ended {
         Self {
             reason,
             counters,
-            format: settings.imap_logout_format.clone(),
+            summary: counters.summary(settings),
         }
-    }
-
-    /// A format that cannot be expanded must not cost the administrator the whole line.
-    fn summary(&self) -> String {
-        let expand =
-            |format: &str| config::expand::expand(format, &|name| self.counters.variable(name));
-        expand(&self.format)
-            .or_else(|_| expand("in=%i out=%o"))
-            .unwrap_or_default()
     }
 }
 
 /// `Disconnected: Logged out in=… out=…`
 impl fmt::Display for Ended {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Disconnected: {} {}", self.reason, self.summary())
+        write!(out, "Disconnected: {} {}", self.reason, self.summary)
     }
 }
 
 impl Counters {
+    /// As `imap_logout_format` has it. One that cannot be expanded must not cost the administrator the whole line.
+    pub fn summary(&self, settings: &Settings) -> String {
+        let expand = |format: &str| config::expand::expand(format, &|name| self.variable(name));
+        expand(&settings.imap_logout_format)
+            .or_else(|_| expand("in=%i out=%o"))
+            .unwrap_or_default()
+    }
+
     /// The variables of `imap_logout_format`.
     fn variable(&self, name: &str) -> Option<String> {
         let value = match name {

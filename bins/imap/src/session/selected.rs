@@ -45,6 +45,21 @@ impl Selected {
         }
     }
 
+    /// One that was opened again: the client knows `keywords` of its keywords, and of so many recent mails.
+    pub fn again(mailbox: Box<dyn Mailbox>, keywords: usize, recent: u32) -> Self {
+        Self {
+            mailbox,
+            told_keywords: keywords,
+            told_recent: recent,
+            expected: None,
+        }
+    }
+
+    /// The last RECENT.
+    pub fn told_recent(&self) -> u32 {
+        self.told_recent
+    }
+
     /// May the session change it?
     pub fn is_writable(&self) -> bool {
         self.mailbox.access() == Access::ReadWrite
@@ -106,6 +121,16 @@ impl Selected {
             Err(mailbox::Error::NotFound { .. }) => return Err(EndReason::MailboxDeleted.into()),
             Err(error) => return Err(error.into()),
         };
+        Ok(self.tell(client, &changes, by)?)
+    }
+
+    /// Tells what changed in the view, which is as it is after all of it.
+    pub fn tell(
+        &mut self,
+        client: &mut Client<'_>,
+        changes: &[Change],
+        by: By,
+    ) -> Result<Synced, EndReason> {
         let expected = self.expected.take();
         let mut synced = Synced::default();
         let grown = changes
@@ -114,8 +139,8 @@ impl Selected {
         if self.mailbox.keywords().len() > self.told_keywords {
             self.tell_flags(client)?;
         }
-        self.tell_expunges(client, &changes, &mut synced)?;
-        self.tell_changed_flags(client, &changes, expected.as_ref(), by)?;
+        self.tell_expunges(client, changes, &mut synced)?;
+        self.tell_changed_flags(client, changes, expected.as_ref(), by)?;
         if grown {
             self.tell_size(client)?;
         } else if self.mailbox.status().recent != self.told_recent {

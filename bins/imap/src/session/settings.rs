@@ -14,6 +14,8 @@ pub struct Settings {
     pub imap_client_workarounds: Vec<String>,
     /// What becomes of a FETCH that cannot read a mail.
     pub imap_fetch_failure: FetchFailure,
+    /// How long a session idles before it is parked; 0: for ever.
+    pub imap_hibernate_timeout: Seconds,
     /// Which fields of the client's ID are logged; `*`: all.
     pub imap_id_log: String,
     /// What our ID says: names and values in turns; `*` as a value: what we know ourselves.
@@ -50,6 +52,11 @@ impl Settings {
         self.imap_client_workarounds.iter().any(|name| name == word)
     }
 
+    /// How long IDLE stays in its thread; `None`: to its end.
+    pub fn hibernate_timeout(&self) -> Option<Duration> {
+        Some(self.imap_hibernate_timeout.duration()).filter(|timeout| !timeout.is_zero())
+    }
+
     /// How often IDLE speaks; `None`: never.
     pub fn notify_interval(&self) -> Option<Duration> {
         Some(self.imap_idle_notify_interval.duration()).filter(|interval| !interval.is_zero())
@@ -64,6 +71,7 @@ impl Default for Settings {
             imap_capability: String::new(),
             imap_client_workarounds: Vec::new(),
             imap_fetch_failure: FetchFailure::DisconnectImmediately,
+            imap_hibernate_timeout: Seconds(0),
             imap_id_log: String::new(),
             imap_id_send: "name *".to_owned(),
             imap_idle_notify_interval: Seconds(120),

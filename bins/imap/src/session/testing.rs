@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use broker::Stop;
+use ipc::worker::Back;
 use mailbox::{
     Access, Appended, Change, Copied, Error, Expunges, FlagChange, FlagState, Flags, Keyword,
     ListEntry, Mail, MailDate, MailStore, Mailbox, MailboxName, NamespaceInfo, NewMail, ReadSeek,
@@ -15,7 +16,7 @@ use mailbox::{
 };
 
 use super::expected::changed;
-use super::{Context, Ended, Settings, Who, run};
+use super::{Begin, Context, Ended, Outcome, Parked, Returned, Settings, Who, run};
 
 /// One mail.
 #[derive(Clone)]
@@ -451,6 +452,13 @@ impl MailStore for Memory {
         }))
     }
 
+    fn watch(&mut self, name: &MailboxName) -> Result<Option<OwnedFd>, Error> {
+        let (watcher, changes) = UnixStream::pair().unwrap();
+        watcher.set_nonblocking(true).unwrap();
+        self.disk(name)?.lock().unwrap().watchers.push(watcher);
+        Ok(Some(changes.into()))
+    }
+
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
         self.open(name, Access::ReadOnly).map(|view| view.status())
     }
@@ -545,7 +553,9 @@ impl MailStore for Memory {
 /// A client that has just logged in with the tag `login`.
 pub struct TestClient {
     stream: UnixStream,
-    session: Option<JoinHandle<Ended>>,
+    session: Option<JoinHandle<Outcome>>,
+    memory: Memory,
+    settings: Settings,
     /// Tells the session to end.
     pub stop: Stop,
     received: Vec<u8>,
@@ -562,30 +572,50 @@ impl TestClient {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        let stop = Stop::new().unwrap();
-        let (mut memory, unread, inner_stop) = (memory.clone(), unread.to_vec(), stop.clone());
-        let session = std::thread::spawn(move || {
+        let mut client = Self {
+            stream: ours,
+            session: None,
+            memory: memory.clone(),
+            settings,
+            stop: Stop::new().unwrap(),
+            received: Vec::new(),
+        };
+        let (tag, unread) = ("login".to_owned(), unread.to_vec());
+        client.begin(theirs, Begin::LoggedIn { tag, unread });
+        client.until(|line| line.starts_with("login OK"));
+        client
+    }
+
+    fn begin(&mut self, theirs: UnixStream, begin: Begin) {
+        let (mut memory, settings) = (self.memory.clone(), self.settings.clone());
+        let stop = self.stop.clone();
+        self.session = Some(std::thread::spawn(move || {
             let context = Context {
                 store: &mut memory,
-                stop: &inner_stop,
+                stop: &stop,
                 settings: &settings,
                 who: Who {
                     user: "test",
                     session: "session",
                 },
-                tag: "login",
-                unread,
+                begin,
             };
             run(theirs, context)
-        });
-        let mut client = Self {
-            stream: ours,
-            session: Some(session),
-            stop,
-            received: Vec::new(),
-        };
-        client.until(|line| line.starts_with("login OK"));
-        client
+        }));
+    }
+
+    /// Waits until the session has left its thread.
+    pub fn parked(&mut self) -> Box<Parked> {
+        match self.session.take().unwrap().join().unwrap() {
+            Outcome::Parked(parked) => parked,
+            Outcome::Ended(ended) => panic!("{ended}"),
+        }
+    }
+
+    /// The session goes on in another thread, as in another process.
+    pub fn back(&mut self, parked: Parked, why: Back) {
+        let returned = Returned::decode(&parked.state, 7, why).unwrap();
+        self.begin(parked.client.into(), Begin::Back(Box::new(returned)));
     }
 
     /// Sends bytes as they are.
@@ -665,7 +695,10 @@ impl TestClient {
         while let Some(line) = self.next_line() {
             lines.push(line);
         }
-        (lines, self.session.take().unwrap().join().unwrap())
+        match self.session.take().unwrap().join().unwrap() {
+            Outcome::Ended(ended) => (lines, ended),
+            Outcome::Parked(parked) => panic!("{parked:?}"),
+        }
     }
 
     /// Sends nothing more.

@@ -43,7 +43,7 @@ fn user(home: &Path, mails: usize) -> Arc<User> {
 /// The other end of a session.
 struct Client {
     stream: BufReader<UnixStream>,
-    session: JoinHandle<Vec<u8>>,
+    session: JoinHandle<Outcome>,
 }
 
 impl Client {
@@ -58,8 +58,10 @@ impl Client {
                 remote: "127.0.0.1:50000".parse().unwrap(),
                 transport: Transport::Plain,
             },
-            tag: "in".to_owned(),
-            unread: Vec::new(),
+            begin: Begin::LoggedIn {
+                tag: "in".to_owned(),
+                unread: Vec::new(),
+            },
         };
         let work = Work {
             session: name(),
