@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use broker::worker::{self, Bounds, Outcome, Prepare, Serve, Work};
+use broker::worker::{self, Bounds, Prepare, Serve, Work};
 use config::{Facts, Snapshot, expand};
 use delivery::{Message, Plan, Report};
 use ipc::deliver::{Delivery, Failure};
@@ -110,10 +110,10 @@ struct User {
 }
 
 impl Serve for User {
-    fn serve(&self, work: Work) -> Outcome {
+    fn serve(&self, work: Work) -> Vec<u8> {
         let outcome = self.deliver(work);
         // No bytes mean the same as a failure.
-        Outcome::Done(postcard::to_stdvec(&outcome).unwrap_or_default())
+        postcard::to_stdvec(&outcome).unwrap_or_default()
     }
 }
 
@@ -301,11 +301,7 @@ mod tests {
 
     fn serve(user: &User, detail: Option<&str>) -> Result<(), Failure> {
         let content = postcard::to_stdvec(&delivery(detail)).unwrap();
-        let outcome = user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")));
-        let Outcome::Done(told) = outcome else {
-            panic!("{outcome:?}");
-        };
-        postcard::from_bytes(&told).unwrap()
+        postcard::from_bytes(&user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")))).unwrap()
     }
 
     fn mails(directory: &Path) -> Vec<String> {
@@ -351,10 +347,8 @@ mod tests {
             (vec![0xff; 100], Some(b"x")),
             (good, None),
         ] {
-            let outcome: Result<(), Failure> = match user.serve(work(content, message)) {
-                Outcome::Done(told) => postcard::from_bytes(&told).unwrap(),
-                other => panic!("{other:?}"),
-            };
+            let outcome: Result<(), Failure> =
+                postcard::from_bytes(&user.serve(work(content, message))).unwrap();
             assert_eq!(outcome, Err(Failure::Unavailable));
         }
         assert_eq!(mails(&home.path().join("Maildir")).len(), 0);
