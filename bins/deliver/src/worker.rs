@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use broker::worker::{self, Bounds, Prepare, Serve, Work};
+use broker::worker::{self, Bounds, Outcome, Prepare, Serve, Work};
 use config::{Facts, Snapshot, expand};
 use delivery::{Message, Plan, Report};
 use ipc::deliver::{Delivery, Failure};
@@ -110,10 +110,10 @@ struct User {
 }
 
 impl Serve for User {
-    fn serve(&self, work: Work) -> Vec<u8> {
+    fn serve(&self, work: Work) -> Outcome {
         let outcome = self.deliver(work);
         // No bytes mean the same as a failure.
-        postcard::to_stdvec(&outcome).unwrap_or_default()
+        Outcome::Done(postcard::to_stdvec(&outcome).unwrap_or_default())
     }
 }
 
@@ -301,7 +301,11 @@ mod tests {
 
     fn serve(user: &User, detail: Option<&str>) -> Result<(), Failure> {
         let content = postcard::to_stdvec(&delivery(detail)).unwrap();
-        postcard::from_bytes(&user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")))).unwrap()
+        let outcome = user.serve(work(content, Some(b"Subject: x\r\n\r\ny\r\n")));
+        let Outcome::Done(told) = outcome else {
+            panic!("{outcome:?}");
+        };
+        postcard::from_bytes(&told).unwrap()
     }
 
     fn mails(directory: &Path) -> Vec<String> {
@@ -347,8 +351,10 @@ mod tests {
             (vec![0xff; 100], Some(b"x")),
             (good, None),
         ] {
-            let outcome: Result<(), Failure> =
-                postcard::from_bytes(&user.serve(work(content, message))).unwrap();
+            let outcome: Result<(), Failure> = match user.serve(work(content, message)) {
+                Outcome::Done(told) => postcard::from_bytes(&told).unwrap(),
+                other => panic!("{other:?}"),
+            };
             assert_eq!(outcome, Err(Failure::Unavailable));
         }
         assert_eq!(mails(&home.path().join("Maildir")).len(), 0);

@@ -4,15 +4,15 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use broker::worker::{Bounds, Prepare, Serve, Work, make_directory};
+use broker::worker::{Bounds, Outcome, Parked, Prepare, Serve, Work, make_directory};
 use config::{Overrides, PerConnection, Snapshot};
 use ipc::facts::Facts;
-use ipc::worker::{ClientSession, Identity};
+use ipc::worker::{Begin, ClientSession, Identity, Rest};
 use service::journal::id;
 use storage::{MailUser, Storage};
 use sys::fs::Fs;
 
-use crate::session::{self, Context, Who};
+use crate::session::{self, Context, Returned, Who};
 
 /// Loads what the worker needs while it may still read it.
 ///
@@ -82,9 +82,9 @@ pub struct User {
 }
 
 impl Serve for User {
-    fn serve(&self, work: Work) -> Vec<u8> {
+    fn serve(&self, work: Work) -> Outcome {
         let session = work.session.clone();
-        if let Err(reason) = self.session(work) {
+        self.session(work).unwrap_or_else(|reason| {
             tracing::error!(
                 message_id = id::SESSION_FAILED,
                 culver_user = self.identity.user.as_str(),
@@ -92,13 +92,13 @@ impl Serve for User {
                 "{}Error: {reason}",
                 self.prefix(session.as_str())
             );
-        }
-        Vec::new()
+            Outcome::Done(Vec::new())
+        })
     }
 }
 
 impl User {
-    fn session(&self, mut work: Work) -> Result<(), String> {
+    fn session(&self, mut work: Work) -> Result<Outcome, String> {
         let client = ClientSession::decode(&work.content).map_err(|error| error.to_string())?;
         let stream = File::from(work.fds.pop().ok_or("BUG: a session without a client")?);
         let settings = self.settings.get(&conditions(&client.facts))?;
@@ -110,10 +110,12 @@ impl User {
                 user: self.identity.user.as_str(),
                 session: work.session.as_str(),
             },
-            tag: &client.tag,
-            unread: client.unread,
+            begin: begin(client.begin)?,
         };
-        let ended = session::run(stream, context);
+        let ended = match session::run(stream, context) {
+            session::Outcome::Ended(ended) => ended,
+            session::Outcome::Parked(parked) => return Ok(parked_session(*parked, client.facts)),
+        };
         tracing::info!(
             message_id = id::SESSION_ENDED,
             culver_user = self.identity.user.as_str(),
@@ -122,7 +124,7 @@ impl User {
             "{}{ended}",
             self.prefix(work.session.as_str())
         );
-        Ok(())
+        Ok(Outcome::Done(Vec::new()))
     }
 
     /// How every line about a session begins, as in Dovecot.
@@ -133,6 +135,26 @@ impl User {
             std::process::id()
         )
     }
+}
+
+fn begin(begin: Begin) -> Result<session::Begin, String> {
+    Ok(match begin {
+        Begin::LoggedIn { tag, unread } => session::Begin::LoggedIn { tag, unread },
+        Begin::Back { state, sent, why } => {
+            session::Begin::Back(Box::new(Returned::decode(&state, sent, why)?))
+        }
+    })
+}
+
+fn parked_session(parked: session::Parked, facts: Facts) -> Outcome {
+    Outcome::Parked(Parked {
+        rest: Rest {
+            facts,
+            state: parked.state,
+        },
+        hold: parked.hold,
+        fds: std::iter::once(parked.client).chain(parked.watch).collect(),
+    })
 }
 
 /// What userdb says of the user's settings.

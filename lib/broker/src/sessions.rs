@@ -6,6 +6,7 @@
 mod callers;
 mod descriptor;
 mod record;
+mod rests;
 mod settings;
 
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -17,8 +18,8 @@ use config::{PerConnection, Snapshot};
 use ipc::auth_master::{self, MailUser};
 use ipc::facts::{Facts, Protocol};
 use ipc::handoff::{MAX_UNREAD, Refusal};
-use ipc::worker::{ClientSession, Identity};
-use ipc::{AsyncListener, Client, Token, VERSION, anvil};
+use ipc::worker::{Begin, ClientSession, Identity};
+use ipc::{AsyncListener, Client, SessionId, Token, VERSION, anvil};
 use service::journal::id;
 use service::{Control, Rights, Service, Signal, Started};
 use sys::inherited::Inherited;
@@ -32,6 +33,7 @@ use self::settings::Settings;
 use crate::census::Census;
 use crate::gate::Gate;
 use crate::handle::Ended;
+use crate::parking::{self, Parking};
 use crate::{Limits, Manager, SubmitError, identify};
 
 /// Where managers reach auth.
@@ -65,9 +67,18 @@ pub fn run_sessions(mut service: Service<Started>, spec: Spec) -> anyhow::Result
     let snapshot = Snapshot::load(name)?;
     let service = service.confine(&Rights::Manager)?;
     service.serve(async move |control| {
-        let (sessions, ended, unasked) = Sessions::new(name, spec, snapshot)?;
-        sessions.resume(stored).await;
+        let (workers, parked): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|stored| stored.name == "worker");
+        let parked = parked
+            .into_iter()
+            .find(|stored| stored.name == parking::STORED);
+        let (sessions, ended, unasked, mut events) = Sessions::new(name, spec, snapshot, parked)?;
+        sessions.resume(workers, &mut events).await;
         sessions.manager.run();
+        if let Some(resting) = sessions.manager.resting() {
+            tokio::task::spawn_local(Rc::clone(&sessions).move_rests(resting, events));
+        }
         sessions
             .serve(AsyncListener::new(listener)?, control, ended, unasked)
             .await
@@ -79,6 +90,7 @@ struct Sessions {
     spec: Spec,
     settings: PerConnection<Settings, config::Error>,
     manager: Manager,
+    parking: Rc<Parking>,
     auth: Client<auth_master::Request, auth_master::Reply>,
     census: Census,
     gate: Rc<Gate>,
@@ -88,11 +100,18 @@ type New = (
     Rc<Sessions>,
     UnboundedReceiver<Ended>,
     UnboundedReceiver<anvil::Reply>,
+    UnboundedReceiver<parking::Event>,
 );
 
 impl Sessions {
-    fn new(name: &'static str, spec: Spec, snapshot: Snapshot) -> anyhow::Result<New> {
+    fn new(
+        name: &'static str,
+        spec: Spec,
+        snapshot: Snapshot,
+        parked: Option<Inherited>,
+    ) -> anyhow::Result<New> {
         let (manager, ended) = Manager::new(name, Limits::of(snapshot.limits(), SPARE));
+        let (parking, events) = Parking::open(name, manager.clone(), parked)?;
         let hello = || vec![auth_master::Request::Hello { version: VERSION }];
         let (auth, _) = Client::new(PathBuf::from(AUTH_SOCKET), hello);
         let (census, unasked) = Census::new(name, spec.protocol);
@@ -104,19 +123,24 @@ impl Sessions {
                 spec,
                 settings,
                 manager,
+                parking,
                 auth,
                 census,
                 gate: Rc::default(),
             }),
             ended,
             unasked,
+            events,
         ))
     }
 
-    /// Takes over workers of an earlier manager, with their sessions.
-    async fn resume(&self, stored: Vec<Inherited>) {
-        let workers = stored.into_iter().filter(|stored| stored.name == "worker");
-        let workers = workers.map(|stored| stored.fd).collect();
+    /// Takes over workers of an earlier manager, with their sessions, and those that it had parked.
+    async fn resume(
+        &self,
+        workers: Vec<Inherited>,
+        events: &mut UnboundedReceiver<parking::Event>,
+    ) {
+        let workers = workers.into_iter().map(|stored| stored.fd).collect();
         for job in self.manager.resume(workers).await {
             let Ok(client) = ClientSession::decode(&job.content) else {
                 continue;
@@ -129,6 +153,8 @@ impl Sessions {
                 worker_pid: job.worker_pid,
             });
         }
+        self.parking.connect().await;
+        self.count_parked(events);
         self.census.connect().await;
     }
 
@@ -153,7 +179,7 @@ impl Sessions {
                     }
                 },
                 Some(reply) = unasked.recv() => if let anvil::Reply::EndSession { session } = reply {
-                    self.manager.kick(&session);
+                    self.kick(&session);
                 },
                 signal = control.next() => match signal {
                     Signal::Reload => control.reloaded(&self.reload()),
@@ -161,15 +187,23 @@ impl Sessions {
                 },
                 _ = ticks.tick() => {
                     let (sessions, workers) = self.manager.load();
-                    control.status(&format!("{sessions} sessions in {workers} workers"));
+                    let parked = self.parking.len();
+                    control.status(&format!("{sessions} sessions in {workers} workers, {parked} parked"));
                 }
             }
         }
         drop(listener);
         // A client that cannot be placed so soon is told so by the end of this process.
         let _ = timeout(GATE_PATIENCE, self.gate.close()).await;
+        self.parking.drain().await;
         self.manager.drain().await;
         Ok(())
+    }
+
+    fn kick(&self, session: &SessionId) {
+        if !self.manager.kick(session) {
+            self.parking.kick(session);
+        }
     }
 
     /// Tells anvil who has left, and finds it again after its restart: it forgets, after 10 s, who does not come back.
@@ -178,7 +212,10 @@ impl Sessions {
         loop {
             tokio::select! {
                 Some(ended) = ended.recv() => self.census.leave(&ended.session).await,
-                _ = ticks.tick() => self.census.connect().await,
+                _ = ticks.tick() => {
+                    self.census.connect().await;
+                    self.parking.connect().await;
+                }
             }
         }
     }
@@ -243,6 +280,10 @@ impl Sessions {
     ) -> Result<u32, Unplaced> {
         let facts = &handoff.facts;
         let session = &facts.session;
+        // Names are for one session, wherever it is.
+        if self.parking.has(session) {
+            return Err(SubmitError::Duplicate.into());
+        }
         let reserved = self.manager.reserve(identity, session).await?;
         let worker_pid = reserved.worker_pid();
         let counted = anvil::Session {
@@ -258,8 +299,7 @@ impl Sessions {
         let (tag, unread) = handoff.session.clone();
         let job = ClientSession {
             facts: facts.clone(),
-            tag,
-            unread,
+            begin: Begin::LoggedIn { tag, unread },
         };
         let begun = match job.encode() {
             Ok(content) => reserved.begin(content, &[client.as_fd()]).await.map(|_| ()),
