@@ -1,7 +1,7 @@
 //! One store, ours and real Dovecot in turns.
 //!
 //! [`picture`] is what a server says about a store; [`ours`] takes it through our storage, [`theirs`]
-//! from Dovecot over IMAP.
+//! from Dovecot over IMAP. [`game`] has both change it.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "helpers of tests: they may fail loudly"
 )]
 
+pub mod game;
 pub mod ours;
 pub mod picture;
 pub mod theirs;

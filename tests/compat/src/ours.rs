@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use mailbox::{Access, Flags, ListEntry, MailStore, MailboxName, Seq};
+use mailbox::{Access, Flags, ListEntry, MailStore, MailboxName, ModSeq, Seq};
 use sha2::{Digest, Sha256};
 use storage::{MailUser, Settings, Shared, Storage};
 use sys::fs::Fs;
@@ -49,22 +49,28 @@ pub fn fresh(home: &Path, settings: &Settings) -> Storage {
 /// Everything that our storage says.
 pub fn picture(store: &mut Storage, access: Access) -> Picture {
     let listed = store.list(&["*".to_owned()]).unwrap();
-    let subscribed = store.list_subscribed(&["*".to_owned()]).unwrap();
     let mut mailboxes = BTreeMap::new();
     for entry in listed.iter().filter(|entry| entry.selectable) {
         mailboxes.insert(entry.name.to_string(), mailbox(store, &entry.name, access));
     }
+    let (list, subscribed) = names(store);
     Picture {
         mailboxes,
-        list: listed
-            .iter()
-            .map(|entry| (entry.name.to_string(), attributes(entry)))
-            .collect(),
-        subscribed: subscribed
-            .iter()
-            .map(|entry| entry.name.to_string())
-            .collect(),
+        list,
+        subscribed,
     }
+}
+
+/// What LIST says, attributes by name; what LSUB says.
+pub fn names(store: &mut Storage) -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let listed = store.list(&["*".to_owned()]).unwrap();
+    let subscribed = store.list_subscribed(&["*".to_owned()]).unwrap();
+    let with_attributes = |entry: &ListEntry| (entry.name.to_string(), attributes(entry));
+    let name = |entry: &ListEntry| entry.name.to_string();
+    (
+        listed.iter().map(with_attributes).collect(),
+        subscribed.iter().map(name).collect(),
+    )
 }
 
 /// One mailbox.
@@ -87,6 +93,7 @@ pub fn mailbox(store: &mut Storage, name: &MailboxName, access: Access) -> Mailb
     for seq in (1..=view.len()).filter_map(Seq::new) {
         let state = view.flags(seq).unwrap();
         let uid = view.uid(seq).unwrap().get();
+        let modseq = view.modseq(seq).map(ModSeq::get);
         let mut mail = view.mail(seq).unwrap();
         let mut body = Vec::new();
         mail.body().unwrap().read_to_end(&mut body).unwrap();
@@ -105,6 +112,7 @@ pub fn mailbox(store: &mut Storage, name: &MailboxName, access: Access) -> Mailb
             size,
             guid: mail.guid().unwrap(),
             sha256: sha256(&body),
+            modseq,
         });
     }
     Mailbox {
@@ -112,6 +120,7 @@ pub fn mailbox(store: &mut Storage, name: &MailboxName, access: Access) -> Mailb
         uid_next: now.uid_next.get(),
         unseen: now.unseen,
         known_keywords: known.into_iter().collect(),
+        highest_modseq: now.highest_modseq.map(ModSeq::get),
         messages,
     }
 }

@@ -17,6 +17,8 @@ pub struct Message {
     pub guid: String,
     /// Of the whole message with CRLF, hexadecimal.
     pub sha256: String,
+    /// `None`: not asked, or not kept.
+    pub modseq: Option<u64>,
 }
 
 /// One mailbox.
@@ -27,7 +29,48 @@ pub struct Mailbox {
     pub unseen: u32,
     /// Keywords that the mailbox knows.
     pub known_keywords: BTreeSet<String>,
+    /// `None`: not asked, or not kept.
+    pub highest_modseq: Option<u64>,
     pub messages: Vec<Message>,
+}
+
+impl Mailbox {
+    /// What is said of the whole: UIDVALIDITY, UIDNEXT, unseen messages, HIGHESTMODSEQ.
+    #[must_use]
+    pub fn numbers(&self) -> (u32, u32, u32, Option<u64>) {
+        (
+            self.uid_validity,
+            self.uid_next,
+            self.unseen,
+            self.highest_modseq,
+        )
+    }
+
+    /// All but the keywords that no message has.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.numbers() == other.numbers() && self.messages == other.messages
+    }
+
+    /// What is there, whenever it changed.
+    #[must_use]
+    pub fn without_modseqs(mut self) -> Self {
+        self.highest_modseq = None;
+        for message in &mut self.messages {
+            message.modseq = None;
+        }
+        self
+    }
+}
+
+/// Both, with modseqs only if both have some.
+#[must_use]
+pub fn comparable(one: &Mailbox, other: &Mailbox) -> (Mailbox, Mailbox) {
+    let (one, other) = (one.clone(), other.clone());
+    match one.highest_modseq.and(other.highest_modseq) {
+        Some(_) => (one, other),
+        None => (one.without_modseqs(), other.without_modseqs()),
+    }
 }
 
 /// One store.
@@ -83,6 +126,7 @@ fn mailbox(value: &Value) -> Mailbox {
             .into_iter()
             .filter(|flag| !flag.starts_with('\\'))
             .collect(),
+        highest_modseq: value["highestmodseq"].as_u64(),
         messages: value["messages"]
             .as_array()
             .unwrap()
@@ -103,6 +147,7 @@ fn message(value: &Value) -> Message {
         size: value["size"].as_u64().unwrap(),
         guid: value["guid"].as_str().unwrap().to_owned(),
         sha256: value["body_sha256"].as_str().unwrap().to_owned(),
+        modseq: value["modseq"].as_u64(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use std::path::Path;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use testkit::{Dovecot, Imap};
 
@@ -46,13 +48,49 @@ namespace inbox {{
 /// Dovecot with the homes in `share`.
 #[must_use]
 pub fn boot(location: &str, share: &Path) -> Dovecot {
-    let dovecot = Dovecot::boot_sharing(&settings(location), share);
+    boot_with(location, "", share)
+}
+
+/// The same with more settings.
+#[must_use]
+pub fn boot_with(location: &str, more: &str, share: &Path) -> Dovecot {
+    let settings = settings(location) + more;
+    let dovecot = Dovecot::boot_sharing(&settings, share);
     // PAM, which is asked first, knows none of our users; by default it takes two seconds to say so.
     dovecot.write_file(
         "/etc/pam.d/dovecot",
         b"auth requisite pam_deny.so nodelay\n",
     );
     dovecot
+}
+
+/// The home of a user in `share`, which everybody may enter.
+pub fn make_home(share: &Path, user: &str) -> PathBuf {
+    let home = share.join(user);
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
+    std::fs::set_permissions(share, Permissions::from_mode(0o755)).unwrap();
+    home
+}
+
+/// Takes Dovecot's list of names away; what ours did, it must find in spite of it.
+pub fn forget_names(home: &Path) {
+    for root in [
+        "Maildir",
+        "index",
+        "sdbox",
+        "mdbox",
+        "mail/.imap",
+        "index/.imap",
+    ] {
+        for file in [
+            "dovecot.list.index",
+            "dovecot.list.index.log",
+            "dovecot.list.index.log.2",
+        ] {
+            let _ = std::fs::remove_file(home.join(root).join(file));
+        }
+    }
 }
 
 /// A session of `user`.
@@ -65,19 +103,7 @@ pub fn login(dovecot: &Dovecot, user: &str) -> Imap {
 
 /// Everything that Dovecot says. Looks with EXAMINE: changes nothing.
 pub fn picture(imap: &mut Imap) -> Picture {
-    let mut list = BTreeMap::new();
-    for response in imap
-        .ok("LIST \"\" \"*\" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)")
-        .untagged
-    {
-        let (attributes, name) = list_line(&response.text, &response.literals);
-        list.insert(utf8(&name), attributes);
-    }
-    let lsub = imap.ok("LSUB \"\" \"*\"").untagged;
-    let subscribed = lsub
-        .iter()
-        .map(|line| utf8(&list_line(&line.text, &line.literals).1));
-    let subscribed = subscribed.collect();
+    let (list, subscribed) = names(imap);
     let selectable = list.iter().filter(|(_, attributes)| {
         !attributes.contains("\\Noselect") && !attributes.contains("\\NonExistent")
     });
@@ -93,12 +119,32 @@ pub fn picture(imap: &mut Imap) -> Picture {
     }
 }
 
+/// What LIST says, attributes by name; what LSUB says.
+pub fn names(imap: &mut Imap) -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let mut list = BTreeMap::new();
+    for response in imap
+        .ok("LIST \"\" \"*\" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)")
+        .untagged
+    {
+        let (attributes, name) = list_line(&response.text, &response.literals);
+        list.insert(utf8(&name), attributes);
+    }
+    let lsub = imap.ok("LSUB \"\" \"*\"").untagged;
+    let subscribed = lsub
+        .iter()
+        .map(|line| utf8(&list_line(&line.text, &line.literals).1));
+    (list, subscribed.collect())
+}
+
 /// One mailbox. Not by STATUS: Dovecot answers that from its list index, whose time stamps are whole
 /// seconds, and so misses what others did within the second of its own last change.
 pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
     let quoted = format!("\"{}\"", storage::mutf7::encode(name));
     let examined = imap.ok(&format!("EXAMINE {quoted}"));
-    let code = |code: &str| number_after(&examined.find(code).text, code);
+    let code = |code: &str| {
+        let number = number_after(&examined.find(code).text, code);
+        u32::try_from(number).unwrap()
+    };
     let flags = &examined.find("* FLAGS ").text;
     let known = inner(flags)
         .split(' ')
@@ -111,9 +157,16 @@ pub fn mailbox(imap: &mut Imap, name: &str) -> Mailbox {
             .filter(|flag| !flag.is_empty())
             .map(str::to_owned)
             .collect(),
+        highest_modseq: None,
         messages: Vec::new(),
     };
-    let items = "(UID FLAGS INTERNALDATE RFC822.SIZE X-GUID BODY.PEEK[])";
+    let highest = "[HIGHESTMODSEQ ";
+    let told = examined
+        .untagged
+        .iter()
+        .find(|line| line.text.contains(highest));
+    mailbox.highest_modseq = told.map(|line| number_after(&line.text, highest));
+    let items = "(UID FLAGS INTERNALDATE RFC822.SIZE X-GUID MODSEQ BODY.PEEK[])";
     let fetched = imap.ok(&format!("UID FETCH 1:* {items}")).untagged;
     let fetched = fetched
         .iter()
@@ -151,13 +204,14 @@ fn message(text: &str, literals: &[Vec<u8>]) -> Message {
         .next()
         .unwrap();
     Message {
-        uid: number_after(text, "(UID "),
+        uid: u32::try_from(number_after(text, "(UID ")).unwrap(),
         flags,
         keywords,
         internal_date: seconds(date),
-        size: number_after(text, "RFC822.SIZE ").into(),
+        size: number_after(text, "RFC822.SIZE "),
         guid: guid.trim_matches('"').to_owned(),
         sha256: sha256(literals.last().map_or(&[], Vec::as_slice)),
+        modseq: Some(number_after(text, "MODSEQ (")),
     }
 }
 
@@ -191,7 +245,7 @@ fn inner(text: &str) -> &str {
     text.split_once('(').unwrap().1.split_once(')').unwrap().0
 }
 
-fn number_after(text: &str, before: &str) -> u32 {
+fn number_after(text: &str, before: &str) -> u64 {
     let after = text
         .split_once(before)
         .unwrap_or_else(|| panic!("{before} in {text}"))

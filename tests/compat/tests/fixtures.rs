@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use compat::ours::{self, as_user};
-use compat::picture::Picture;
+use compat::picture::{Picture, comparable};
 use compat::theirs::{self, UID};
 use mailbox::{Access, FlagChange, Flags, MailStore, MailboxName, Seq, UidSet};
 use storage::{Auto, MailboxSettings, NamespaceSettings, Settings};
@@ -68,6 +68,7 @@ fn assert_pictures(found: &Picture, expected: &Picture) {
             .mailboxes
             .get(name)
             .unwrap_or_else(|| panic!("no mailbox {name}"));
+        let (ours, mailbox) = comparable(ours, mailbox);
         for (ours, theirs) in ours.messages.iter().zip(&mailbox.messages) {
             assert_eq!(ours, theirs, "message in {name}");
         }
@@ -75,7 +76,8 @@ fn assert_pictures(found: &Picture, expected: &Picture) {
     }
     assert_eq!(found.list, expected.list, "LIST");
     assert_eq!(found.subscribed, expected.subscribed, "LSUB");
-    assert_eq!(found, expected);
+    let names = |picture: &Picture| picture.mailboxes.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(found), names(expected));
 }
 
 fn index_files(home: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
