@@ -18,6 +18,7 @@ mod reader;
 mod repair;
 mod requests;
 mod rotate;
+mod soon;
 mod start_over;
 mod sync;
 mod vanished;
@@ -186,7 +187,7 @@ impl Index {
         let index = Self::unread(fs, dir, options);
         if fs.stat_opt(&index.paths.log)?.is_none() {
             return Err(Error::NotFound {
-                path: index.paths.log,
+                path: index.paths.log.clone(),
             });
         }
         index.refresh()
@@ -251,5 +252,11 @@ impl Index {
 
     fn wants_repair(&self) -> bool {
         self.reader().as_ref().is_some_and(Reader::wants_repair)
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        soon::sync_now(&self.paths.log);
     }
 }

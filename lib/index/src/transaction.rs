@@ -64,7 +64,7 @@ impl Transaction {
     }
 
     /// Committing it returns only when it survives a power failure (`fdatasync`), unless `mail_fsync` is
-    /// `never`.
+    /// `never`. With `always` each one does.
     pub fn make_durable(&mut self) {
         self.durable = true;
     }

@@ -8,9 +8,11 @@ use sys::fs::{Fs, FsFile, FsResult};
 /// `mail_fsync`: what is synced before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// Whatever is acknowledged. `optimized` and `always` differ for NFS only.
+    /// `optimized`: whatever is acknowledged of messages; changes of flags within a second.
     #[default]
     Synced,
+    /// `always`: whatever is acknowledged.
+    Always,
     /// `never`: the kernel writes when it likes.
     Unsynced,
 }
@@ -22,7 +24,7 @@ impl Durability {
     /// The failed call.
     pub fn sync_data(self, file: &FsFile) -> FsResult<()> {
         match self {
-            Self::Synced => file.sync_data(),
+            Self::Synced | Self::Always => file.sync_data(),
             Self::Unsynced => Ok(()),
         }
     }
@@ -33,7 +35,7 @@ impl Durability {
     /// The failed call.
     pub fn sync_all(self, file: &FsFile) -> FsResult<()> {
         match self {
-            Self::Synced => file.sync_all(),
+            Self::Synced | Self::Always => file.sync_all(),
             Self::Unsynced => Ok(()),
         }
     }
@@ -44,7 +46,7 @@ impl Durability {
     /// The failed call.
     pub fn sync_dir(self, fs: &Fs, dir: &Path) -> FsResult<()> {
         match self {
-            Self::Synced => fs.sync_dir(dir),
+            Self::Synced | Self::Always => fs.sync_dir(dir),
             Self::Unsynced => Ok(()),
         }
     }

@@ -167,7 +167,8 @@ impl Settings {
         mailbox::Settings {
             durability: match self.mail_fsync {
                 Fsync::Never => Durability::Unsynced,
-                Fsync::Optimized | Fsync::Always => Durability::Synced,
+                Fsync::Optimized => Durability::Synced,
+                Fsync::Always => Durability::Always,
             },
             line_ends: match self.mail_save_crlf {
                 true => LineEnds::Crlf,

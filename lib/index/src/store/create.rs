@@ -50,7 +50,7 @@ impl Index {
         let mut log = header.encode().to_vec();
         log.extend(records);
         let created = index.put_first(&log)?;
-        Ok((Self::open(fs, dir, index.options)?, created))
+        Ok((Self::open(fs, dir, index.options.clone())?, created))
     }
 
     /// Puts the bytes of a log in place, if there is none.

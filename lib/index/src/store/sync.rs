@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::{Arc, MutexGuard};
 
+use mailbox::Durability;
 use sys::fs::{FsError, FsFile, Lock};
 
 use super::reader::Reader;
+use super::soon::sync_soon;
 use super::{Index, Requests, Tail};
 use crate::log::record::{Body, Origin, Patch};
 use crate::state::field;
@@ -88,8 +90,8 @@ impl IndexSync<'_> {
             bytes.extend(self.tail_record(end)?);
         }
         self.write(&bytes)?;
-        if transaction.is_durable() && !bytes.is_empty() {
-            self.sync_log()?;
+        if !bytes.is_empty() {
+            self.make_durable(transaction)?;
         }
         Ok(Arc::clone(&self.state))
     }
@@ -176,6 +178,16 @@ impl IndexSync<'_> {
         Ok(())
     }
 
+    fn make_durable(&self, transaction: &Transaction) -> Result<(), Error> {
+        match self.index.options.durability {
+            Durability::Synced if !transaction.is_durable() => {
+                sync_soon(&self.index.paths.log);
+                Ok(())
+            }
+            Durability::Synced | Durability::Always | Durability::Unsynced => self.sync_log(),
+        }
+    }
+
     fn sync_log(&self) -> Result<(), Error> {
         let done = self.index.options.durability.sync_data(&self.file);
         done.map_err(|error| {
@@ -217,6 +229,9 @@ fn append(file: &FsFile, bytes: &[u8], end: u64) -> Result<(), FsError> {
 
 impl Drop for IndexSync<'_> {
     fn drop(&mut self) {
-        let _ = self.file.try_lock(Lock::Unlock);
+        if self.file.try_lock(Lock::Unlock).is_err() {
+            // Closing it gives the lock back, too.
+            *self.index.reader() = None;
+        }
     }
 }
