@@ -62,7 +62,7 @@ fn value(lesson: &Lesson<'_>, id: FieldId) -> Option<Vec<u8>> {
         FieldId::SIZE_VIRTUAL => size(|message| message.size().virtual_size),
         FieldId::SIZE_PHYSICAL => size(|message| message.size().physical),
         _ if lesson.nuls == Nuls::Some => None,
-        FieldId::DATE_SENT => Some(sent(lesson.header).encode().into()),
+        FieldId::DATE_SENT => Some(sent(lesson.header)?.encode().into()),
         FieldId::IMAP_ENVELOPE => {
             let envelope = Envelope::read(lesson.header).ok()?;
             Some(without_parentheses(&envelope.to_wire())?.to_vec())
@@ -120,15 +120,20 @@ fn is_plain(message: &Message) -> bool {
     is_told && told == plain.as_bytes()
 }
 
-fn sent(header: &[u8]) -> SentDate {
+/// `None`: a date that does not fit.
+fn sent(header: &[u8]) -> Option<SentDate> {
     let is_date = |name: &[u8]| name.eq_ignore_ascii_case(b"date");
     let fields = message::field::read(header, is_date).unwrap_or_default();
     let date = fields
         .first()
         .and_then(|field| message::date::parse(&field.value));
-    let time = date.and_then(|date| Some((u32::try_from(date.unix).ok()?, date.offset_minutes)));
-    let (time, zone_minutes) = time.unwrap_or_default();
-    SentDate { time, zone_minutes }
+    let Some(date) = date else {
+        return Some(SentDate::default());
+    };
+    Some(SentDate {
+        time: u32::try_from(date.unix).ok()?,
+        zone_minutes: date.offset_minutes,
+    })
 }
 
 /// The parts as the cache has them; `None`: it cannot say what is in this message.

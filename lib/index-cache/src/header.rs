@@ -47,7 +47,8 @@ pub struct Header {
 /// Why a file with these first bytes is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// Of another version or architecture, or of another index: replaced without a word.
+    /// Of another version or architecture, of another index, or empty, as a power cut leaves what was new:
+    /// replaced without a word.
     Foreign,
     /// Broken: replaced and told.
     Corrupted(Damage),
@@ -69,6 +70,9 @@ impl Header {
 
     /// [`Header::decode`], whatever index it belongs to.
     pub fn decode_any(bytes: &[u8]) -> Result<Self, Unusable> {
+        if bytes.is_empty() {
+            return Err(Unusable::Foreign);
+        }
         let header = Self::parse(bytes).ok_or(Unusable::Corrupted(Damage("File too small")))?;
         let [major, sizeof_off_t] = bytes.first_chunk().copied().unwrap_or_default();
         if major != MAJOR || sizeof_off_t != SIZEOF_OFF_T {
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn truncations_are_told_and_foreign_files_are_not() {
-        for len in 0..Header::SIZE {
+        assert_eq!(Header::decode_any(&[]), Err(Unusable::Foreign));
+        for len in 1..Header::SIZE {
             let cut = Header::decode(&WRITTEN_BY_DOVECOT[..len], 0x6b04_2e5b);
             assert_eq!(cut, Err(Unusable::Corrupted(Damage("File too small"))));
         }

@@ -78,6 +78,24 @@ impl CachedMail {
         });
         Some(merge_header_lines(&lines.collect::<Option<Vec<_>>>()?))
     }
+
+    /// The same as `BODY[HEADER.FIELDS (…)]` sends it. RFC 3501 §6.4.5.
+    #[must_use]
+    pub fn header_section(&self, fields: &[(FieldId, String)]) -> Option<Vec<u8>> {
+        let lines = self.header_fields(fields)?;
+        let mut section = Vec::with_capacity(lines.len() + 64);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            // In place of a NUL, as whenever text is sent.
+            section.extend(text.iter().map(|byte| match byte {
+                0 => 0x80,
+                byte => *byte,
+            }));
+            section.extend(b"\r\n");
+        }
+        section.extend(b"\r\n");
+        Some(section)
+    }
 }
 
 fn in_parentheses(text: &[u8]) -> Vec<u8> {

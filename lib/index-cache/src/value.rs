@@ -16,7 +16,7 @@ pub fn decode_u64(value: &[u8]) -> Option<u64> {
 }
 
 /// `date.sent`: what the Date header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SentDate {
     /// UNIX seconds; 0: there is no valid Date.
     pub time: u32,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use index::{CacheView, Cached, Index, Options, State};
 use index_cache::{CachedMail, FieldId, Settings, Sync};
-use mailbox::cache::{NulWatch, Nuls};
+use mailbox::cache::{Nuls, Watch};
 use mailbox::{Lesson, Seq};
 use sys::fs::Fs;
 use testkit::{Dovecot, Imap};
@@ -204,7 +204,7 @@ fn dovecot_serves_from_what_we_have_written() {
 }
 
 fn parsed(bytes: &[u8]) -> (message::Message, Nuls) {
-    let mut watch = NulWatch::new(bytes);
+    let mut watch = Watch::new(bytes);
     let message = message::parse(&mut watch).unwrap();
     (message, watch.nuls())
 }

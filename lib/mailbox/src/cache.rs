@@ -10,15 +10,13 @@
 //! *Invariant:* a cache fails nobody. What it cannot read it does not know; what it cannot write costs
 //! the next one time.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
 use message::date::Date;
-use message::{Message, field};
-
-use crate::ReadSeek;
+use message::{Message, Size, field};
 
 /// Longer headers are not learnt from, bytes.
-const MAX_HEADER: u64 = 256 * 1024;
+const MAX_HEADER: usize = 256 * 1024;
 
 /// Something that sessions ask of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +27,7 @@ pub enum Asked<'a> {
     Body,
     /// What follows `BODYSTRUCTURE `.
     BodyStructure,
-    /// Header fields by name, as they stand in the message and in their order there; line ends LF, no
-    /// empty line.
+    /// Header fields by name: what `BODY[HEADER.FIELDS (…)]` sends, with the empty line.
     Fields(&'a [String]),
     /// The first Date field, as the cache has it; [`MailCache::sent`] tells what it says.
     Sent,
@@ -52,7 +49,7 @@ pub trait MailCache {
     /// Somebody asks. `None`: it is not known; nor is what is damaged.
     fn ask(&mut self, asked: Asked<'_>) -> Option<Vec<u8>>;
 
-    /// The same about [`Asked::Sent`].
+    /// The same about [`Asked::Sent`]; 1970 where there is none, or nothing of sense.
     fn sent(&mut self) -> Option<Date>;
 
     /// What is worth to be read of a message that nobody has asked for yet.
@@ -84,44 +81,34 @@ pub struct Lesson<'a> {
     pub nuls: Nuls,
 }
 
-/// A lesson that was read for its own sake.
+/// What was read of a message, kept to learn from.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    header: Vec<u8>,
-    message: Option<Message>,
-    nuls: Nuls,
+    /// See [`Lesson`].
+    pub header: Vec<u8>,
+    /// See [`Lesson`].
+    pub message: Option<Message>,
+    /// See [`Lesson`].
+    pub nuls: Nuls,
 }
 
 impl Taken {
-    /// Reads the header, and all behind it if that is to be known, too. `None`: nothing can be cached of
-    /// a header this long.
+    /// Reads as much as a cache lacks. `None`: nothing is cached of a header this long.
     ///
     /// # Errors
     /// Those of `body`.
-    pub fn read(body: &mut dyn ReadSeek, lacks: Lacks) -> io::Result<Option<Self>> {
-        body.rewind()?;
-        let mut watch = NulWatch::new(&mut *body);
-        let (message, size) = match lacks {
-            Lacks::Message => {
-                let message = message::parse(&mut watch)?;
-                let size = message.root().header.size.physical;
-                (Some(message), size)
-            }
-            Lacks::Header | Lacks::Nothing => (None, field::header_size(&mut watch)?.physical),
-        };
-        let whole = watch.nuls();
-        let Some(header) = header(body, size)? else {
-            return Ok(None);
-        };
-        // What was read behind the header was read by chance.
-        let nuls = match message {
-            Some(_) => whole,
-            None => Nuls::of(&header),
-        };
-        Ok(Some(Self {
-            header,
-            message,
+    pub fn read(body: impl Read, lacks: Lacks) -> io::Result<Option<Self>> {
+        let mut watch = Watch::new(body);
+        if lacks < Lacks::Message {
+            let size = field::header_size(&mut watch)?;
+            return Ok(watch.header(size));
+        }
+        let message = message::parse(&mut watch)?;
+        let (nuls, header) = (watch.nuls, watch.header(message.root().header.size));
+        Ok(header.map(|header| Self {
+            message: Some(message),
             nuls,
+            ..header
         }))
     }
 
@@ -136,20 +123,6 @@ impl Taken {
     }
 }
 
-/// The header of a message, for a [`Lesson`]; `None`: nothing can be cached of one this long.
-///
-/// # Errors
-/// Those of `body`.
-pub fn header(body: &mut dyn ReadSeek, size: u64) -> io::Result<Option<Vec<u8>>> {
-    let Some(length) = usize::try_from(size).ok().filter(|_| size <= MAX_HEADER) else {
-        return Ok(None);
-    };
-    let mut header = vec![0; length];
-    body.seek(SeekFrom::Start(0))?;
-    body.read_exact(&mut header)?;
-    Ok(Some(header))
-}
-
 impl Nuls {
     /// In these bytes.
     #[must_use]
@@ -161,38 +134,80 @@ impl Nuls {
     }
 }
 
-/// Reads on and remembers whether there was a NUL.
+/// Reads on and remembers how the message begins, and whether there was a NUL.
 #[derive(Debug)]
-pub struct NulWatch<R> {
+pub struct Watch<R> {
     inner: R,
+    start: Vec<u8>,
     nuls: Nuls,
 }
 
-impl<R> NulWatch<R> {
-    /// None seen yet.
+impl<R> Watch<R> {
+    /// At the beginning of a message.
     pub fn new(inner: R) -> Self {
-        let nuls = Nuls::None;
-        Self { inner, nuls }
+        Self {
+            inner,
+            start: Vec::new(),
+            nuls: Nuls::None,
+        }
     }
 
     /// Was there one in what was read?
     pub fn nuls(&self) -> Nuls {
         self.nuls
     }
+
+    /// The header, which was read and is this long. What was read behind it is not looked at. `None`:
+    /// nothing is cached of one this long.
+    pub fn header(mut self, size: Size) -> Option<Taken> {
+        let length = usize::try_from(size.physical).ok();
+        let length = length.filter(|length| *length <= self.start.len())?;
+        self.start.truncate(length);
+        Some(Taken {
+            nuls: Nuls::of(&self.start),
+            header: self.start,
+            message: None,
+        })
+    }
 }
 
-impl<R: Read> Read for NulWatch<R> {
+impl<R: Read> Read for Watch<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
-        if Nuls::of(buf.get(..read).unwrap_or_default()) == Nuls::Some {
+        let bytes = buf.get(..read).unwrap_or_default();
+        if Nuls::of(bytes) == Nuls::Some {
             self.nuls = Nuls::Some;
         }
+        let room = MAX_HEADER.saturating_sub(self.start.len()).min(read);
+        self.start.extend(bytes.get(..room).unwrap_or_default());
         Ok(read)
     }
 }
 
-impl<R: Seek> Seek for NulWatch<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(to)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"Subject: a\nTo: b\n\nbody\0\n";
+
+    #[test]
+    fn no_more_is_taken_than_the_cache_lacks() {
+        let header = Taken::read(MESSAGE, Lacks::Header).unwrap().unwrap();
+        assert_eq!(header.header, b"Subject: a\nTo: b\n\n");
+        assert!(header.message.is_none() && header.nuls == Nuls::None);
+        let message = Taken::read(MESSAGE, Lacks::Message).unwrap().unwrap();
+        assert_eq!(message.header, header.header);
+        let size = message.message.as_ref().unwrap().size().physical;
+        assert_eq!((size, message.nuls), (MESSAGE.len() as u64, Nuls::Some));
+    }
+
+    #[test]
+    fn endless_headers_are_not_kept() {
+        let long = vec![b'x'; MAX_HEADER + 1];
+        for lacks in [Lacks::Header, Lacks::Message] {
+            assert!(Taken::read(long.as_slice(), lacks).unwrap().is_none());
+        }
+        let fits = &long[..MAX_HEADER];
+        assert!(Taken::read(fits, Lacks::Header).unwrap().is_some());
     }
 }

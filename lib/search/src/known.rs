@@ -2,7 +2,8 @@
 
 use std::io::{self, Seek as _};
 
-use mailbox::{FlagState, Mail, MailDate, Mailbox, Seq};
+use mailbox::cache::Taken;
+use mailbox::{Asked, FlagState, Lacks, Mail, MailCache, MailDate, Mailbox, Seq};
 use message::search::{Scope, find};
 use message::{date, field, words};
 
@@ -95,12 +96,11 @@ impl Search {
         if let Some(result) = self.test.decide(&known) {
             return Ok(result);
         }
-        let mut file = mail.body()?;
-        known.header = Some(self.header(&mut file)?);
+        known.header = Some(self.learn_header(&mut *mail)?);
         if let Some(result) = self.test.decide(&known) {
             return Ok(result);
         }
-        file.rewind()?;
+        let mut file = mail.body()?;
         let message = message::parse(&mut file)?;
         known.bodies = Some(find(&mut file, &message, Scope::Body, &self.bodies)?);
         if let Some(result) = self.test.decide(&known) {
@@ -124,6 +124,48 @@ impl Search {
             known.guid = Some(mail.guid()?);
         }
         Ok(())
+    }
+
+    fn learn_header(&self, mail: &mut dyn Mail) -> Result<Header, Trouble> {
+        if self.headers.is_empty() && !self.needs.sent {
+            return Ok(Header {
+                fields: Vec::new(),
+                sent: EPOCH,
+            });
+        }
+        if let Some(header) = mail.cache().and_then(|cache| self.cached_header(cache)) {
+            return Ok(header);
+        }
+        let mut file = mail.body()?;
+        let Some(taken) = Taken::read(&mut file, Lacks::Header)? else {
+            file.rewind()?;
+            return Ok(self.header(&mut file)?);
+        };
+        drop(file);
+        if let Some(cache) = mail.cache() {
+            let names = self.names.as_deref().filter(|names| !names.is_empty());
+            let sent = self.needs.sent.then_some(Asked::Sent);
+            let asked: Vec<Asked<'_>> = names.map(Asked::Fields).into_iter().chain(sent).collect();
+            cache.learn(&taken.lesson(), &asked);
+        }
+        Ok(self.header(&mut taken.header.as_slice())?)
+    }
+
+    /// `None`: not all of it is cached.
+    fn cached_header(&self, cache: &mut dyn MailCache) -> Option<Header> {
+        let names = self.names.as_deref()?;
+        let fields = match names.is_empty() {
+            true => Vec::new(),
+            false => cache.ask(Asked::Fields(names))?,
+        };
+        let header = self.header(&mut fields.as_slice()).ok()?;
+        match self.needs.sent {
+            true => Some(Header {
+                sent: cache.sent()?,
+                ..header
+            }),
+            false => Some(header),
+        }
     }
 
     fn header(&self, file: &mut (impl io::Read + ?Sized)) -> io::Result<Header> {

@@ -1,5 +1,7 @@
 //! A condition made ready for one view: what must be learnt of each mail, each thing once.
 
+use std::collections::BTreeSet;
+
 use mailbox::Mailbox;
 use message::search::Needle;
 
@@ -19,6 +21,8 @@ pub struct Search {
     pub(crate) texts: Vec<Needle>,
     /// What of the store's facts anything asks for.
     pub(crate) needs: Needs,
+    /// The names of `headers`, each once; `None`: one of them is no text.
+    pub(crate) names: Option<Vec<String>>,
 }
 
 /// Facts that cost something.
@@ -28,6 +32,8 @@ pub(crate) struct Needs {
     pub(crate) saved: bool,
     pub(crate) size: bool,
     pub(crate) guid: bool,
+    /// The Date: field.
+    pub(crate) sent: bool,
 }
 
 /// What a header key looks for, and in which field.
@@ -39,6 +45,11 @@ pub(crate) struct HeaderKey {
 }
 
 impl HeaderKey {
+    /// As a cache calls it; `None`: it cannot have it.
+    pub(crate) fn text(&self) -> Option<String> {
+        String::from_utf8(self.name.to_ascii_lowercase()).ok()
+    }
+
     /// Is it about this field?
     pub(crate) fn is_named(&self, name: &[u8]) -> bool {
         self.name.eq_ignore_ascii_case(name)
@@ -55,8 +66,12 @@ impl Search {
             bodies: Vec::new(),
             texts: Vec::new(),
             needs: Needs::default(),
+            names: None,
         };
         search.test = search.test_of(key, mailbox);
+        let names = search.headers.iter().map(HeaderKey::text);
+        let names: Option<BTreeSet<String>> = names.collect();
+        search.names = names.map(|names| names.into_iter().collect());
         search
     }
 
@@ -75,7 +90,10 @@ impl Search {
                 number.map_or(Test::Always(false), Test::Keyword)
             }
             Key::Received(when) => self.received(when),
-            Key::Sent(when) => Test::Sent(when),
+            Key::Sent(when) => {
+                self.needs.sent = true;
+                Test::Sent(when)
+            }
             Key::Saved(when) => {
                 self.needs.saved = true;
                 Test::Saved(when)

@@ -3,6 +3,7 @@
 //! *Invariant:* a mail is sent in pieces; no more of it than one piece is ever in memory.
 
 mod answer;
+mod known;
 mod plan;
 mod source;
 #[cfg(test)]

@@ -554,7 +554,7 @@ impl MailStore for Memory {
 pub struct TestClient {
     stream: UnixStream,
     session: Option<JoinHandle<Outcome>>,
-    memory: Memory,
+    stores: Box<dyn Fn() -> Box<dyn MailStore>>,
     settings: Settings,
     /// Tells the session to end.
     pub stop: Stop,
@@ -569,13 +569,23 @@ impl TestClient {
 
     /// The same with settings, and with bytes that login had read already.
     pub fn with(memory: &Memory, settings: Settings, unread: &[u8]) -> Self {
+        let memory = memory.clone();
+        Self::over(move || Box::new(memory.clone()), settings, unread)
+    }
+
+    /// The same over any store.
+    pub fn over(
+        stores: impl Fn() -> Box<dyn MailStore> + 'static,
+        settings: Settings,
+        unread: &[u8],
+    ) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         let mut client = Self {
             stream: ours,
             session: None,
-            memory: memory.clone(),
+            stores: Box::new(stores),
             settings,
             stop: Stop::new().unwrap(),
             received: Vec::new(),
@@ -587,11 +597,11 @@ impl TestClient {
     }
 
     fn begin(&mut self, theirs: UnixStream, begin: Begin) {
-        let (mut memory, settings) = (self.memory.clone(), self.settings.clone());
+        let (mut store, settings) = ((self.stores)(), self.settings.clone());
         let stop = self.stop.clone();
         self.session = Some(std::thread::spawn(move || {
             let context = Context {
-                store: &mut memory,
+                store: &mut *store,
                 stop: &stop,
                 settings: &settings,
                 who: Who {

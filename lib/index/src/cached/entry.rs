@@ -70,15 +70,14 @@ impl MailCache for CacheEntry<'_> {
             Asked::Envelope => self.view.envelope(self.seq),
             Asked::Body => self.view.body(self.seq),
             Asked::BodyStructure => self.view.body_structure(self.seq),
-            Asked::Fields(names) => self.view.header_fields(self.seq, names),
+            Asked::Fields(names) => self.view.header_section(self.seq, names),
             Asked::Sent => self.get(FieldId::DATE_SENT).map(<[u8]>::to_vec),
         }
     }
 
     fn sent(&mut self) -> Option<Date> {
         let sent = SentDate::decode(self.get(FieldId::DATE_SENT)?)?;
-        // 0 says that there is none, or one that does not fit.
-        (sent.time != 0).then(|| Date {
+        Some(Date {
             unix: sent.time.into(),
             offset_minutes: sent.zone_minutes,
         })

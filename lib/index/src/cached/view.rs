@@ -151,12 +151,11 @@ impl CacheView {
         self.mail(seq).body()
     }
 
-    /// Header fields, by name without `hdr.`, in their order in the message; line ends LF, no empty
-    /// line. A client asks.
-    pub fn header_fields(&mut self, seq: Seq, names: &[String]) -> Option<Vec<u8>> {
+    /// What `BODY[HEADER.FIELDS (…)]` sends, by names without `hdr.`. A client asks.
+    pub fn header_section(&mut self, seq: Seq, names: &[String]) -> Option<Vec<u8>> {
         let fields = self.fields(names)?;
         fields.iter().for_each(|(id, _)| self.ask(seq, *id));
-        self.mail(seq).header_fields(&fields)
+        self.mail(seq).header_section(&fields)
     }
 
     /// The fields of header fields; `None`: one of them cannot be cached.

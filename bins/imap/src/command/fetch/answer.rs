@@ -8,6 +8,7 @@ use imap_proto::write;
 use mailbox::{Flags, Mail, Seq, Uid};
 use message::{Found, SectionReader};
 
+use super::known::Known;
 use super::plan::{Plan, Wanted};
 use super::source::{Remembered, Source, Trouble};
 use crate::session::{Client, Counters, EndReason, Failure, Selected, Session};
@@ -125,23 +126,36 @@ impl Out<'_, '_> {
         plan: &Plan,
         remembered: &mut Remembered,
     ) -> Result<Result<(), Trouble>, EndReason> {
+        let known = Known::of(mail, plan);
         let mut small = Small::new(facts);
-        let opened = match small.prepare(mail, facts, plan, remembered) {
+        let wanted = (plan, &known);
+        let Opened { mut source, parts } = match small.prepare(mail, facts, wanted, remembered) {
             Ok(opened) => opened,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let small = small.bytes;
-        self.client.write(&small)?;
-        if let Some(Opened { mut source, found }) = opened {
-            let mut separator = separator(&small);
-            for (wanted, found) in plan.sections.iter().zip(&found) {
-                self.client.write(separator)?;
-                separator = b" ";
-                self.section(&mut source, wanted, found, remembered)?;
+        self.client.write(&small.bytes)?;
+        let mut separator = separator(&small.bytes);
+        for (wanted, part) in plan.sections.iter().zip(&parts) {
+            self.client.write(separator)?;
+            separator = b" ";
+            match (part, &mut source) {
+                (Part::Known(bytes), _) => self.known_section(wanted, bytes)?,
+                (Part::Found(found), Some(source)) => {
+                    self.section(source, wanted, found, remembered)?;
+                }
+                (Part::Found(_), None) => {}
             }
-            source.remember(remembered);
         }
         self.client.write(b")\r\n")?;
+        if let Some(closed) = source.map(Source::close) {
+            let missing = known.missing(plan);
+            if known.wants_lesson(&missing)
+                && let (Some(lesson), Some(cache)) = (closed.lesson(), mail.cache())
+            {
+                cache.learn(&lesson, &missing);
+            }
+            closed.remember(remembered);
+        }
         Ok(Ok(()))
     }
 
@@ -154,26 +168,35 @@ impl Out<'_, '_> {
         remembered: &mut Remembered,
     ) -> Result<(), EndReason> {
         let mut reader = found.open(source.file()).map_err(EndReason::Unreadable)?;
-        let partial = wanted.partial;
-        let start = partial
-            .map_or(0, |partial| partial.start)
-            .min(reader.size());
-        let size = partial
-            .map_or(u64::MAX, |partial| partial.count)
-            .min(reader.size() - start);
+        let (start, size) = wanted.part_of(reader.size());
         seek(&mut reader, found, start, remembered).map_err(EndReason::Unreadable)?;
-        self.client.write_with(|out| {
-            out.extend_from_slice(&wanted.label);
-            out.push(b' ');
-            write::literal_size(out, size);
-        })?;
+        self.label(wanted, size)?;
         self.pieces(&mut reader, size)?;
-        if let (SectionReader::Span(reader), Found::Span(span), Some(_)) = (&reader, found, partial)
+        if let (SectionReader::Span(reader), Found::Span(span), Some(_)) =
+            (&reader, found, wanted.partial)
         {
             remembered.ended(*span, reader.position());
         }
         self.count(wanted, size);
         Ok(())
+    }
+
+    /// One section that the cache has.
+    fn known_section(&mut self, wanted: &Wanted, bytes: &[u8]) -> Result<(), EndReason> {
+        let (start, size) = wanted.part_of(bytes.len() as u64);
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        self.label(wanted, size)?;
+        self.pieces(&mut bytes.get(start..).unwrap_or_default(), size)?;
+        self.count(wanted, size);
+        Ok(())
+    }
+
+    fn label(&mut self, wanted: &Wanted, size: u64) -> Result<(), EndReason> {
+        self.client.write_with(|out| {
+            out.extend_from_slice(&wanted.label);
+            out.push(b' ');
+            write::literal_size(out, size);
+        })
     }
 
     /// Exactly `size` bytes, as the client was told; less is the end of the session.
@@ -209,9 +232,18 @@ impl Out<'_, '_> {
 
 /// A mail whose sections were found.
 struct Opened<'m> {
-    source: Source<'m>,
+    /// `None`: the mail need not be read.
+    source: Option<Source<'m>>,
     /// In the plan's order.
-    found: Vec<Found>,
+    parts: Vec<Part>,
+}
+
+/// Where a section is.
+enum Part {
+    /// The cache has it.
+    Known(Vec<u8>),
+    /// In the mail.
+    Found(Found),
 }
 
 /// The answer up to its sections.
@@ -254,20 +286,20 @@ impl Small {
         &mut self,
         mail: &'m mut dyn Mail,
         facts: &Facts,
-        plan: &Plan,
+        (plan, known): (&Plan, &Known),
         remembered: &mut Remembered,
-    ) -> Result<Option<Opened<'m>>, Trouble> {
+    ) -> Result<Opened<'m>, Trouble> {
         let date = if plan.wants(&FetchItem::InternalDate) {
             Some(mail.internal_date()?)
         } else {
             None
         };
         let size = if plan.needs_size() { mail.size()? } else { 0 };
-        let mut source = match plan.reads_bytes() {
-            true => Some(Source::new(mail.body()?, size, remembered)),
-            false => None,
+        let mut source = match known.is_enough(plan) {
+            true => None,
+            false => Some(Source::new(mail.body()?, size, remembered)),
         };
-        for item in &plan.items {
+        for (item, known) in plan.items.iter().zip(&known.items) {
             self.known(facts, item);
             match (item, date) {
                 (FetchItem::InternalDate, Some(date)) => {
@@ -282,37 +314,41 @@ impl Small {
                     );
                 }
                 (FetchItem::Size, _) => self.start(&format!("RFC822.SIZE {size}")),
-                _ => self.parsed(source.as_mut(), item)?,
+                _ => self.parsed(source.as_mut(), item, known.as_deref())?,
             }
         }
         self.flags_if_new(facts, plan);
-        let Some(mut source) = source else {
-            return Ok(None);
-        };
-        let found = plan
-            .sections
-            .iter()
-            .map(|wanted| source.find(&wanted.section))
-            .collect::<io::Result<_>>()?;
-        Ok(Some(Opened { source, found }))
+        let mut parts = Vec::with_capacity(plan.sections.len());
+        for (wanted, known) in plan.sections.iter().zip(&known.sections) {
+            parts.push(match (known, &mut source) {
+                (Some(known), _) => Part::Known(known.clone()),
+                (None, Some(source)) => Part::Found(source.find(&wanted.section)?),
+                (None, None) => Part::Found(Found::Nothing),
+            });
+        }
+        Ok(Opened { source, parts })
     }
 
-    fn parsed(&mut self, source: Option<&mut Source<'_>>, item: &FetchItem) -> Result<(), Trouble> {
-        let Some(source) = source else { return Ok(()) };
+    fn parsed(
+        &mut self,
+        source: Option<&mut Source<'_>>,
+        item: &FetchItem,
+        known: Option<&[u8]>,
+    ) -> Result<(), Trouble> {
         match item {
-            FetchItem::Envelope => {
-                self.start("ENVELOPE ");
-                self.bytes.extend(source.envelope()?);
-            }
-            FetchItem::Body => {
-                self.start("BODY ");
-                source.message()?.write_body(&mut self.bytes)?;
-            }
-            FetchItem::BodyStructure => {
-                self.start("BODYSTRUCTURE ");
-                source.message()?.write_body_structure(&mut self.bytes)?;
-            }
-            _ => {}
+            FetchItem::Envelope => self.start("ENVELOPE "),
+            FetchItem::Body => self.start("BODY "),
+            FetchItem::BodyStructure => self.start("BODYSTRUCTURE "),
+            _ => return Ok(()),
+        }
+        match (known, source) {
+            (Some(known), _) => self.bytes.extend_from_slice(known),
+            (None, None) => {}
+            (None, Some(source)) => match item {
+                FetchItem::Envelope => self.bytes.extend(source.envelope()?),
+                FetchItem::Body => source.message()?.write_body(&mut self.bytes)?,
+                _ => source.message()?.write_body_structure(&mut self.bytes)?,
+            },
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub struct Wanted {
     pub section: Section,
     /// Which bytes of it.
     pub partial: Option<Partial>,
+    /// The header fields that it consists of, if it is nothing else.
+    fields: Option<Vec<String>>,
 }
 
 impl Plan {
@@ -78,6 +80,7 @@ impl Wanted {
                 label: label.into(),
                 section: whole(what),
                 partial: None,
+                fields: None,
             })
         };
         match item {
@@ -91,9 +94,22 @@ impl Wanted {
                     what: what(&item.section.text),
                 },
                 partial: item.partial,
+                fields: fields(&item.section),
             }),
             _ => None,
         }
+    }
+
+    /// Which bytes of a section of this size are wanted: the first, and how many.
+    pub fn part_of(&self, size: u64) -> (u64, u64) {
+        let start = self.partial.map_or(0, |partial| partial.start).min(size);
+        let count = self.partial.map_or(u64::MAX, |partial| partial.count);
+        (start, count.min(size - start))
+    }
+
+    /// As the cache is asked for it.
+    pub fn asked(&self) -> Option<mailbox::Asked<'_>> {
+        self.fields.as_deref().map(mailbox::Asked::Fields)
     }
 
     /// Is it a header or a part of one? The log counts them apart from bodies.
@@ -125,6 +141,21 @@ fn what(text: &SectionText) -> What {
         SectionText::Text => What::Text,
         SectionText::Mime => What::Mime,
     }
+}
+
+/// The names of `HEADER.FIELDS` of the message itself; those that are no text nobody caches.
+fn fields(section: &Asked) -> Option<Vec<String>> {
+    let SectionText::Fields(fields) = &section.text else {
+        return None;
+    };
+    let mut names: Vec<String> = Vec::new();
+    for field in fields.iter().filter(|_| section.part.is_empty()) {
+        let name = String::from_utf8(field.bytes().to_vec()).ok()?;
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            names.push(name);
+        }
+    }
+    Some(names).filter(|names| !names.is_empty())
 }
 
 fn label(section: &Asked, partial: Option<Partial>) -> Vec<u8> {

@@ -3,7 +3,8 @@
 
 use std::io::{self, Seek, SeekFrom};
 
-use mailbox::{ReadSeek, Uid};
+use mailbox::cache::{Taken, Watch};
+use mailbox::{Lesson, ReadSeek, Uid};
 use message::{Envelope, Found, Message, Position, Section, Size, Span, What, field};
 
 /// A parsed message of more parts than this is parsed anew each time rather than kept.
@@ -68,6 +69,44 @@ pub struct Source<'m> {
     size: u64,
     header: Option<Span>,
     parsed: Option<Message>,
+    learnt: Learnt,
+}
+
+/// What was read now, for the cache to learn from.
+enum Learnt {
+    /// Nothing that it could.
+    Nothing,
+    /// The header.
+    Header(Taken),
+    /// All; the parsed message belongs to it.
+    Message(Taken),
+}
+
+/// What is left of an open mail.
+pub struct Closed {
+    parsed: Option<Message>,
+    learnt: Learnt,
+}
+
+impl Closed {
+    /// For the cache.
+    pub fn lesson(&self) -> Option<Lesson<'_>> {
+        match &self.learnt {
+            Learnt::Nothing => None,
+            Learnt::Header(taken) => Some(taken.lesson()),
+            Learnt::Message(taken) => Some(Lesson {
+                message: self.parsed.as_ref(),
+                ..taken.lesson()
+            }),
+        }
+    }
+
+    /// Gives back what the next FETCH may need.
+    pub fn remember(self, remembered: &mut Remembered) {
+        remembered.parsed = self
+            .parsed
+            .filter(|message| message.part_count() <= MAX_REMEMBERED_PARTS);
+    }
 }
 
 impl<'m> Source<'m> {
@@ -78,14 +117,16 @@ impl<'m> Source<'m> {
             size,
             header: None,
             parsed: remembered.parsed.take(),
+            learnt: Learnt::Nothing,
         }
     }
 
-    /// Gives back what the next FETCH may need.
-    pub fn remember(self, remembered: &mut Remembered) {
-        remembered.parsed = self
-            .parsed
-            .filter(|message| message.part_count() <= MAX_REMEMBERED_PARTS);
+    /// Closes the mail.
+    pub fn close(self) -> Closed {
+        Closed {
+            parsed: self.parsed,
+            learnt: self.learnt,
+        }
     }
 
     /// The stored bytes.
@@ -100,6 +141,10 @@ impl<'m> Source<'m> {
             message.write_envelope(&mut out)?;
             return Ok(out);
         }
+        self.header()?;
+        if let Learnt::Header(taken) = &self.learnt {
+            return Ok(Envelope::read(taken.header.as_slice())?.to_wire());
+        }
         self.file.rewind()?;
         Ok(Envelope::read(&mut self.file)?.to_wire())
     }
@@ -110,7 +155,14 @@ impl<'m> Source<'m> {
             Some(message) => message,
             None => {
                 self.file.rewind()?;
-                message::parse(&mut self.file)?
+                let mut watch = Watch::new(&mut self.file);
+                let message = message::parse(&mut watch)?;
+                let nuls = watch.nuls();
+                let header = watch.header(message.root().header.size);
+                self.learnt = header.map_or(Learnt::Nothing, |header| {
+                    Learnt::Message(Taken { nuls, ..header })
+                });
+                message
             }
         };
         Ok(self.parsed.insert(message))
@@ -157,10 +209,11 @@ impl<'m> Source<'m> {
             return Ok(header);
         }
         self.file.rewind()?;
-        let header = Span {
-            start: 0,
-            size: field::header_size(&mut self.file)?,
-        };
+        let mut watch = Watch::new(&mut self.file);
+        let size = field::header_size(&mut watch)?;
+        let header = watch.header(size);
+        self.learnt = header.map_or(Learnt::Nothing, Learnt::Header);
+        let header = Span { start: 0, size };
         self.header = Some(header);
         Ok(header)
     }
