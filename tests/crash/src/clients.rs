@@ -67,6 +67,7 @@ fn outcome(stage: &Stage, what: &str, reply: io::Result<Reply>) -> Outcome {
             if !reply.tagged.starts_with("NO [OVERQUOTA] ") && !reply.tagged.starts_with("452 ") {
                 complain(format!("not clear: {}", reply.tagged));
             }
+            stage.ledger().refusals += 1;
             Outcome::Refused
         }
         Ok(_) if begun => Outcome::Unknown,

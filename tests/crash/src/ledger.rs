@@ -69,6 +69,8 @@ pub struct Ledger {
     next_key: u32,
     /// Changes that were acknowledged.
     pub acknowledged: u64,
+    /// Requests that were refused when they might be.
+    pub refusals: u64,
     /// What cannot be, whatever happens.
     pub complaints: Vec<String>,
 }

@@ -1,0 +1,94 @@
+//! The disk is full at random moments, of blocks or of inodes: clear refusals, and nothing that was
+//! acknowledged suffers. When there is space again, everything works again.
+
+use std::sync::atomic::Ordering;
+
+use crash::check::Rules;
+use crash::{Dice, FORMATS, Report, Stage, TIDYING, play, rounds};
+use testkit::Machine;
+
+/// Where the mail lies.
+const AT: &str = crash::volume::AT;
+
+/// A small file system; `ext4` counts what metadata take, `tmpfs` fails at exactly its size.
+fn make(machine: &Machine, system: &str) {
+    match system {
+        "tmpfs" => {
+            machine.run(&format!(
+                "mkdir {AT}; mount -t tmpfs -o size=24m,nr_inodes=20k crash {AT}"
+            ));
+        }
+        _ => {
+            let _ = crash::Volume::make(machine, system, 24);
+        }
+    }
+}
+
+/// Takes all space but some kB, or all inodes but some; by root, whose reserve is taken, too.
+fn fill(machine: &Machine, dice: &mut Dice) {
+    let left = dice.roll(200);
+    let filler = match dice.roll(4) {
+        0 => format!(
+            "mkdir {AT}/filler; cd {AT}/filler; n=$(df --output=iavail . | tail -1)
+             seq $((n > {left} ? n - {left} : 0)) | xargs --no-run-if-empty touch 2>/tmp/why || grep -q 'No space' /tmp/why"
+        ),
+        _ => format!(
+            "n=$(df --output=avail -k {AT} | tail -1)
+             head --bytes=$((n > {left} ? n - {left} : 0))K /dev/zero >{AT}/filler 2>/tmp/why || grep -q 'No space' /tmp/why"
+        ),
+    };
+    machine.run(&filler);
+}
+
+fn full(number: usize, system: &str) {
+    let format = FORMATS[number];
+    let what = format!("{}, {system}", format.name);
+    let mut dice = Dice::of_environment(&format!("full disks, {what}"));
+    let stage = Stage::set(format, "", |machine| make(machine, system));
+    let mut report = Report::default();
+    let excused = [
+        &TIDYING[..],
+        &["No space left on device", "no storage space"],
+    ]
+    .concat();
+    for _ in 0..rounds(3, 25) {
+        play(&stage, &mut dice, |dice| {
+            std::thread::sleep(dice.moment(5, 500));
+            stage.may_refuse.store(true, Ordering::SeqCst);
+            fill(&stage.machine, dice);
+            std::thread::sleep(dice.moment(100, 900));
+            stage.machine.run(&format!("rm -rf {AT}/filler"));
+        });
+        stage.may_refuse.store(false, Ordering::SeqCst);
+        stage.judge(&Rules::strict(), &mut report, &excused);
+    }
+    let refusals = stage.ledger().refusals;
+    println!("crash: {what}: {refusals} requests were refused");
+    assert!(refusals > 0, "the disk was never full");
+    report.print("full disks", &what);
+}
+
+fn both(number: usize) {
+    full(number, "tmpfs");
+    full(number, "ext4");
+}
+
+#[test]
+fn maildir() {
+    both(0);
+}
+
+#[test]
+fn sdbox() {
+    both(1);
+}
+
+#[test]
+fn mdbox() {
+    both(2);
+}
+
+#[test]
+fn mbox() {
+    both(3);
+}
