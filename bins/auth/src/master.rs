@@ -1,12 +1,13 @@
 //! Managers, lmtp and doveadm: redeem tokens, look users up, try passwords.
 
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth_db::{Claim, Client, Level, NoUser, Note, Reason, UserRecord};
-use ipc::auth_master::{MailUser, Refusal, Reply, Request};
-use ipc::facts::{Facts, Protocol};
+use ipc::auth_master::{ClientInfo, MailUser, Refusal, Reply, Request};
+use ipc::facts::Facts;
 use ipc::{AsyncChannel, Error, Secret, Token, Username, VERSION};
 use service::Door;
 use service::journal::{Clean, id};
@@ -110,13 +111,13 @@ impl Peer {
                 };
                 found(id, self.redeem(&token, &claimed).await)
             }
-            Request::Lookup { id, protocol, user } => found(id, self.lookup(protocol, &user).await),
+            Request::Lookup { id, client, user } => found(id, self.lookup(&client, &user).await),
             Request::Authenticate {
                 id,
-                protocol,
+                client,
                 user,
                 password,
-            } => self.authenticate(id, protocol, &user, &password).await,
+            } => self.authenticate(id, &client, &user, &password).await,
             Request::List { id } => return self.list(id).await,
             Request::Hello { .. } => return Ok(()),
         };
@@ -168,11 +169,8 @@ impl Peer {
         mail_user(record)
     }
 
-    async fn lookup(&self, protocol: Protocol, user: &str) -> Result<MailUser, Refusal> {
-        let client = Client {
-            service: protocol.name().to_owned(),
-            ..Client::default()
-        };
+    async fn lookup(&self, client: &ClientInfo, user: &str) -> Result<MailUser, Refusal> {
+        let client = told(client);
         let live = self.shared.live();
         mail_user(
             live.db
@@ -191,14 +189,13 @@ impl Peer {
     async fn authenticate(
         &self,
         id: u32,
-        protocol: Protocol,
+        client: &ClientInfo,
         user: &str,
         password: &Secret,
     ) -> Reply {
         let client = Client {
-            service: protocol.name().to_owned(),
             mech: "PLAIN".to_owned(),
-            ..Client::default()
+            ..told(client)
         };
         let live = self.shared.live();
         let outside = For {
@@ -287,6 +284,19 @@ impl Peer {
             facts.remote.ip(),
             Clean(facts.session.as_str())
         );
+    }
+}
+
+/// A client that nobody but the caller has seen.
+fn told(client: &ClientInfo) -> Client {
+    let address = |ip: Option<IpAddr>, port| ip.map(|ip| SocketAddr::new(ip, port));
+    Client {
+        service: client.protocol.name().to_owned(),
+        mech: String::new(),
+        local: address(client.local, client.local_port),
+        remote: address(client.remote, client.remote_port),
+        session: client.session.as_ref().map(ToString::to_string),
+        secured: false,
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use auth_db::Settings;
-use ipc::auth_master::{self, MailUser, Refusal};
+use ipc::auth_master::{self, ClientInfo, MailUser, Refusal};
 use ipc::facts::{Facts, Protocol, Transport};
 use ipc::login_auth::{Failure, Reply, Request};
 use ipc::{AsyncChannel, Secret, SessionId, Token, VERSION};
@@ -246,7 +246,7 @@ impl Caller {
     pub async fn lookup(&self, user: &str) -> Result<MailUser, Refusal> {
         self.ask(auth_master::Request::Lookup {
             id: 2,
-            protocol: Protocol::Lmtp,
+            client: ClientInfo::of(Protocol::Lmtp),
             user: user.to_owned(),
         })
         .await

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use broker::{Begun, IdentitySettings, Limits, SubmitError};
 use config::{Facts, Snapshot};
-use ipc::auth_master::{self, MailUser, Refusal};
+use ipc::auth_master::{self, ClientInfo, MailUser, Refusal};
 use ipc::deliver::{Delivery, Failure};
 use ipc::facts::Protocol;
 use ipc::worker::Identity;
@@ -163,7 +163,7 @@ impl Manager {
     async fn ask(&self, user: &str) -> Result<auth_master::Reply, Error> {
         let lookup = |id| auth_master::Request::Lookup {
             id,
-            protocol: Protocol::Lmtp,
+            client: ClientInfo::of(Protocol::Lmtp),
             user: user.to_owned(),
         };
         match self.auth.call(lookup, &[]).await {

@@ -20,7 +20,7 @@ pub fn test(login: &Login) -> Result<(), Failure> {
 pub fn login(login: &Login) -> Result<(), Failure> {
     let auth = open(login)?;
     let name = passdb(&auth, login)?;
-    let found = user::lookup(&auth, user::protocol(&login.info)?, &name)?;
+    let found = user::lookup(&auth, &user::client(&login.info)?, &name)?;
     output::put(&format!("userdb extra fields:\n  {}\n", found.name));
     for (name, value) in user::fields(&found, &Settings::default()) {
         output::put(&format!("  {name}={value}\n"));
@@ -34,14 +34,14 @@ fn open(login: &Login) -> Result<Connection, Failure> {
 
 /// The user's name as auth has it.
 fn passdb(auth: &Connection, login: &Login) -> Result<String, Failure> {
-    let protocol = user::protocol(&login.info)?;
+    let client = user::client(&login.info)?;
     let password = match &login.password {
         Some(password) => password.clone(),
         None => terminal::password("Password: ")?.to_string(),
     };
     auth.tell(&Request::Authenticate {
         id: ID,
-        protocol,
+        client,
         user: login.user.clone(),
         password: Secret::new(password.into_bytes()),
     })?;

@@ -1,8 +1,8 @@
 //! `doveadm user`: what userdb and the settings make of a user.
 
-use ipc::VERSION;
-use ipc::auth_master::{MailUser, Refusal, Reply, Request};
+use ipc::auth_master::{ClientInfo, MailUser, Refusal, Reply, Request};
 use ipc::facts::Protocol;
+use ipc::{SessionId, VERSION};
 
 use crate::cli::{Arguments, User};
 use crate::connection::{Connection, ID};
@@ -14,7 +14,7 @@ const COLUMNS: [Column; 2] = [Column::new("field", "field"), Column::new("value"
 
 /// Prints each user, or lists those that match.
 pub fn run(arguments: &Arguments, user: &User) -> Result<(), Failure> {
-    let protocol = protocol(&user.info)?;
+    let client = client(&user.info)?;
     let auth =
         Connection::open::<_, Reply>("auth", &user.auth, &Request::Hello { version: VERSION })?;
     if user.users.iter().any(|name| name.contains(['*', '?'])) {
@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments, user: &User) -> Result<(), Failure> {
     let mut missing = None;
     let mut rows = Vec::new();
     for name in &user.users {
-        match lookup(&auth, protocol, name) {
+        match lookup(&auth, &client, name) {
             Ok(found) => rows.extend(
                 fields(&found, &settings)
                     .into_iter()
@@ -91,9 +91,35 @@ fn expand(template: &str, rows: &[Row]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `-x service=imap`; other names are accepted as Dovecot's, and change nothing.
-pub fn protocol(info: &[String]) -> Result<Protocol, Failure> {
-    let service = info.iter().find_map(|pair| pair.strip_prefix("service="));
+/// What auth is told of a client: `-x service=imap`, `lip=`, `lport=`, `rip=`, `rport=`, `session=`. Other names are
+/// taken as Dovecot takes them, and change nothing.
+pub fn client(info: &[String]) -> Result<ClientInfo, Failure> {
+    let mut client = ClientInfo::of(Protocol::Doveadm);
+    for pair in info {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "service" => client.protocol = protocol(value)?,
+            "lip" => client.local = Some(parsed(name, value)?),
+            "rip" => client.remote = Some(parsed(name, value)?),
+            "lport" => client.local_port = parsed(name, value)?,
+            "rport" => client.remote_port = parsed(name, value)?,
+            "session" => client.session = Some(parsed_session(value)?),
+            _ => {}
+        }
+    }
+    Ok(client)
+}
+
+fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Failure> {
+    let wrong = |_| Failure::Usage(format!("-x {name}={value}: no such address or port"));
+    value.parse().map_err(wrong)
+}
+
+fn parsed_session(value: &str) -> Result<SessionId, Failure> {
+    SessionId::try_from(value.to_owned()).map_err(|error| Failure::Usage(format!("-x: {error}")))
+}
+
+fn protocol(service: &str) -> Result<Protocol, Failure> {
     let all = [
         Protocol::Imap,
         Protocol::Pop3,
@@ -102,20 +128,16 @@ pub fn protocol(info: &[String]) -> Result<Protocol, Failure> {
         Protocol::Doveadm,
         Protocol::Smtp,
     ];
-    match service {
-        None => Ok(Protocol::Doveadm),
-        Some(name) => all
-            .into_iter()
-            .find(|known| known.name() == name)
-            .ok_or_else(|| Failure::Usage(format!("no service {name}"))),
-    }
+    all.into_iter()
+        .find(|known| known.name() == service)
+        .ok_or_else(|| Failure::Usage(format!("no service {service}")))
 }
 
 /// Asks userdb.
-pub fn lookup(auth: &Connection, protocol: Protocol, name: &str) -> Result<MailUser, Failure> {
+pub fn lookup(auth: &Connection, client: &ClientInfo, name: &str) -> Result<MailUser, Failure> {
     auth.tell(&Request::Lookup {
         id: ID,
-        protocol,
+        client: client.clone(),
         user: name.to_owned(),
     })?;
     match auth.hear()? {
@@ -251,7 +273,9 @@ mod tests {
         let ask = |why| {
             let auth =
                 crate::connection::tests::service(move |_: Request| Reply::Refused { id: ID, why });
-            lookup(&auth, Protocol::Doveadm, "jo").unwrap_err().code()
+            lookup(&auth, &ClientInfo::of(Protocol::Doveadm), "jo")
+                .unwrap_err()
+                .code()
         };
         assert_eq!(
             (ask(Refusal::UnknownUser), ask(Refusal::Unavailable)),
@@ -259,24 +283,40 @@ mod tests {
         );
         let auth =
             crate::connection::tests::service(|_: Request| Reply::User { id: ID, user: jo() });
-        assert_eq!(lookup(&auth, Protocol::Doveadm, "jo").unwrap(), jo());
+        assert_eq!(
+            lookup(&auth, &ClientInfo::of(Protocol::Doveadm), "jo").unwrap(),
+            jo()
+        );
     }
 
     #[test]
-    fn services_are_those_that_exist() {
-        let protocol = |words: &[&str]| {
-            protocol(
-                &words
-                    .iter()
-                    .map(|word| (*word).to_owned())
-                    .collect::<Vec<_>>(),
-            )
+    fn auth_is_told_what_x_says() {
+        let client = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            client(&words)
         };
-        assert_eq!(
-            protocol(&["rip=192.0.2.1", "service=imap"]).unwrap(),
-            Protocol::Imap
-        );
-        assert_eq!(protocol(&[]).unwrap(), Protocol::Doveadm);
-        assert!(protocol(&["service=nope"]).is_err());
+        let told = [
+            "service=imap",
+            "lip=192.0.2.2",
+            "lport=143",
+            "rip=2001:db8::1",
+            "rport=4000",
+            "session=abc",
+            "whatever=1",
+            "debug",
+        ];
+        let expected = ClientInfo {
+            protocol: Protocol::Imap,
+            local: Some("192.0.2.2".parse().unwrap()),
+            local_port: 143,
+            remote: Some("2001:db8::1".parse().unwrap()),
+            remote_port: 4000,
+            session: Some("abc".to_owned().try_into().unwrap()),
+        };
+        assert_eq!(client(&told).unwrap(), expected);
+        assert_eq!(client(&[]).unwrap(), ClientInfo::of(Protocol::Doveadm));
+        for wrong in ["service=nope", "rip=nowhere", "lport=65536", "session="] {
+            assert!(client(&[wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipc::auth_master::{Refusal, Reply, Request};
+use ipc::auth_master::{ClientInfo, Refusal, Reply, Request};
 use ipc::facts::Protocol;
 use ipc::{Client, Error, Username};
 use tokio::time::timeout;
@@ -58,7 +58,7 @@ impl Users {
     async fn ask(&self, user: &str) -> Result<Reply, Error> {
         let lookup = |id| Request::Lookup {
             id,
-            protocol: Protocol::Lmtp,
+            client: ClientInfo::of(Protocol::Lmtp),
             user: user.to_owned(),
         };
         match self.0.call(lookup, &[]).await {

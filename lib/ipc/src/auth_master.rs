@@ -4,10 +4,12 @@
 //! users up; `auth-userdb` (/run/culver/auth/userdb) for lmtp, deliver and doveadm, which may only look
 //! up, and doveadm authenticate. A `Redeem` on the latter ends the connection.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Protocol};
-use crate::{Secret, Token, Username};
+use crate::{Secret, SessionId, Token, Username};
 
 /// To auth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ pub enum Request {
         /// Chosen by the caller.
         id: u32,
         /// For whom it is asked.
-        protocol: Protocol,
+        client: ClientInfo,
         /// Not yet normalised; may hold anything.
         user: String,
     },
@@ -43,8 +45,8 @@ pub enum Request {
     Authenticate {
         /// Chosen by the caller.
         id: u32,
-        /// As which service.
-        protocol: Protocol,
+        /// As whose.
+        client: ClientInfo,
         /// Not yet normalised; may hold anything.
         user: String,
         /// The password.
@@ -55,6 +57,38 @@ pub enum Request {
         /// Chosen by the caller.
         id: u32,
     },
+}
+
+/// What is known of a client when nobody logs in: what passdbs and userdbs may ask about (`%s`, `%r`, `%l`, …).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientInfo {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Our address.
+    pub local: Option<IpAddr>,
+    /// Our port; 0: unknown.
+    pub local_port: u16,
+    /// The client's address.
+    pub remote: Option<IpAddr>,
+    /// The client's port; 0: unknown.
+    pub remote_port: u16,
+    /// Its name in log lines.
+    pub session: Option<SessionId>,
+}
+
+impl ClientInfo {
+    /// Nothing is known but what it speaks.
+    #[must_use]
+    pub fn of(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            local: None,
+            local_port: 0,
+            remote: None,
+            remote_port: 0,
+            session: None,
+        }
+    }
 }
 
 /// From auth.

@@ -229,12 +229,13 @@ async fn users_are_listed_and_passwords_tried_for_administrators() {
         };
         assert!(users.is_empty());
         for (password, right) in [("alicepw", true), ("bobpw", false), ("", false)] {
-            let (id, protocol, user) = (7, Protocol::Imap, "Alice".to_owned());
+            let (id, user) = (7, "Alice".to_owned());
+            let client = ClientInfo::of(Protocol::Imap);
             let password = Secret::new(password.as_bytes().to_vec());
             doveadm
                 .tell(&auth_master::Request::Authenticate {
                     id,
-                    protocol,
+                    client,
                     user,
                     password,
                 })

@@ -5,7 +5,7 @@ use std::path::Path;
 use broker::IdentitySettings;
 use ipc::Username;
 use ipc::VERSION;
-use ipc::auth_master::{Reply, Request};
+use ipc::auth_master::{ClientInfo, Reply, Request};
 use ipc::facts::Protocol;
 use ipc::worker::Identity;
 use sys::privileges;
@@ -86,7 +86,7 @@ impl Userdb {
 
     /// Who a process for this user becomes.
     pub fn identity(&self, name: &str, settings: &Settings) -> Result<Identity, Failure> {
-        let found = user::lookup(&self.0, Protocol::Doveadm, name)?;
+        let found = user::lookup(&self.0, &ClientInfo::of(Protocol::Doveadm), name)?;
         settings.identify(&found).map_err(|refused| {
             Failure::User(name.to_owned(), format!("User lookup failed: {refused}"))
         })
