@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use index::{Cached, Created, Index, Options, State, Transaction, cache};
+use index::{Cached, Created, Index, Options, State, Thresholds, Transaction, cache};
 use mailbox::{Context, Error, Guid, Status};
 use sys::fs::{FsError, How};
 
@@ -26,6 +26,7 @@ pub struct Mbox {
     /// Threads of this process take turns at the file.
     turn: Mutex<()>,
     cache_settings: cache::Settings,
+    thresholds: Thresholds,
     /// See [`Mbox::check_once`].
     pub(crate) is_checked: AtomicBool,
     index: Mutex<Option<Opened>>,
@@ -40,6 +41,7 @@ impl Mbox {
             settings,
             turn: Mutex::new(()),
             cache_settings: cache::Settings::default(),
+            thresholds: Thresholds::default(),
             is_checked: AtomicBool::new(false),
             index: Mutex::new(None),
         }
@@ -52,6 +54,12 @@ impl Mbox {
             cache_settings,
             ..self
         }
+    }
+
+    /// When its index is written anew and its log is rotated.
+    #[must_use]
+    pub fn rotated_as(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
     }
 
     /// The file.
@@ -101,7 +109,10 @@ impl Mbox {
             return Ok(opened.clone());
         }
         let fs = &self.context.fs;
-        let options = || Options::mailbox(&self.context.settings);
+        let options = || Options {
+            thresholds: self.thresholds,
+            ..Options::mailbox(&self.context.settings)
+        };
         let index = match Index::open(fs, self.index_dir(), options()) {
             Err(index::Error::NotFound { .. } | index::Error::Deleted { .. }) => {
                 self.must_exist()?;
@@ -112,7 +123,8 @@ impl Mbox {
             other => other?,
         };
         let index = Arc::new(index);
-        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        let durability = self.context.settings.durability;
+        let cached = Cached::new(&index, self.cache_settings.clone(), durability.into());
         Ok(slot.insert(Opened { index, cached }).clone())
     }
 

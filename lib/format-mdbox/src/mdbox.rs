@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use dbox::view::{Backend, Removal, View};
 use dbox::{AttachmentDir, DboxFile, Message};
 use index::{
-    Backup, CacheView, Cached, Created, ExtSpec, Index, IndexSync, Options, State, Transaction,
-    cache,
+    Backup, CacheView, Cached, Created, ExtSpec, Index, IndexSync, Options, State, Thresholds,
+    Transaction, cache,
 };
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
@@ -56,6 +56,7 @@ pub struct Mdbox {
     naming: Naming,
     pub(crate) queue: Queue,
     cache_settings: cache::Settings,
+    thresholds: Thresholds,
     index: OnceLock<Opened>,
     opening: Mutex<()>,
 }
@@ -70,6 +71,7 @@ impl Mdbox {
             naming,
             queue: Queue::default(),
             cache_settings: cache::Settings::default(),
+            thresholds: Thresholds::default(),
             index: OnceLock::new(),
             opening: Mutex::new(()),
         }
@@ -88,6 +90,12 @@ impl Mdbox {
             cache_settings,
             ..self
         }
+    }
+
+    /// When its index is written anew and its log is rotated.
+    #[must_use]
+    pub fn rotated_as(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
     }
 
     pub(crate) fn name(&self) -> &MailboxName {
@@ -224,7 +232,8 @@ impl Mdbox {
             other => other.map_err(|error| self.told(error))?,
         };
         let index = Arc::new(index);
-        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        let durability = self.context.settings.durability;
+        let cached = Cached::new(&index, self.cache_settings.clone(), durability.into());
         Ok(self.index.get_or_init(|| Opened { index, cached }))
     }
 
@@ -236,6 +245,7 @@ impl Mdbox {
     fn options(&self) -> Options {
         Options {
             backup: Backup::Keep,
+            thresholds: self.thresholds,
             ..Options::mailbox(&self.context.settings)
         }
     }

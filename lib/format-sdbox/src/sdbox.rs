@@ -85,7 +85,8 @@ impl Sdbox {
 
     pub(crate) fn opened(&self, index: Index) -> Opened {
         let index = Arc::new(index);
-        let cached = Cached::new(&index, self.cache_settings.clone(), cache::Sync::Never);
+        let durability = self.context.settings.durability;
+        let cached = Cached::new(&index, self.cache_settings.clone(), durability.into());
         Opened { index, cached }
     }
 

@@ -46,7 +46,7 @@ mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mailbox::Uid;
+use mailbox::{Durability, Uid};
 use sys::fs::FsResult;
 
 use chain::Broken;
@@ -79,6 +79,15 @@ pub enum Sync {
     Never,
     /// `always`.
     Always,
+}
+
+impl From<Durability> for Sync {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Always => Self::Always,
+            Durability::Synced | Durability::Unsynced => Self::Never,
+        }
+    }
 }
 
 /// The cache of one mailbox, shared by the sessions of the process.

@@ -10,6 +10,7 @@ use format_mbox::digest::Md5Headers;
 use format_mbox::{LockMethod, Mbox, Syncs, Writes};
 use format_mdbox::{Dirs, Mdbox, Naming};
 use format_sdbox::{Options as SdboxOptions, Sdbox};
+use index::{Thresholds, cache};
 use mailbox::{Context, Error, StoredMailbox};
 use sys::fs::Fs;
 
@@ -22,6 +23,8 @@ use crate::user::MailUser;
 /// What the configuration says to each format.
 #[derive(Clone, Debug)]
 pub struct Options {
+    cache: cache::Settings,
+    thresholds: Thresholds,
     maildir: MaildirOptions,
     sdbox: SdboxOptions,
     mdbox: MdboxOptions,
@@ -49,6 +52,8 @@ impl Options {
             dir => Some(PathBuf::from(user.expand(dir)?)),
         };
         Ok(Self {
+            cache: settings.of_caches(),
+            thresholds: settings.of_indexes(),
             maildir: settings.of_maildirs(),
             sdbox: SdboxOptions {
                 attachments: attachments.clone(),
@@ -82,16 +87,26 @@ impl Options {
                 let maildir = Maildir::new(context, self.maildir);
                 Ok(Arc::new(maildir.watched_by(Arc::clone(&shared.watcher))))
             }
-            Format::Sdbox => Ok(Arc::new(Sdbox::new(context, self.sdbox.clone()))),
+            Format::Sdbox => {
+                let sdbox = Sdbox::new(context, self.sdbox.clone());
+                let sdbox = sdbox.cached_as(self.cache.clone());
+                Ok(Arc::new(sdbox.rotated_as(self.thresholds)))
+            }
             Format::Mdbox => {
                 let storage = shared.mdbox(&self.mdbox.place(&list.location)?, |dirs| {
                     let settings = self.mdbox.settings(&shared.fs);
                     format_mdbox::Storage::new(shared.fs.clone(), dirs, settings)
                 });
                 let naming = Naming::Directories(levels.join("/"));
-                Ok(Arc::new(Mdbox::new(storage, context, naming)))
+                let mdbox = Mdbox::new(storage, context, naming);
+                let mdbox = mdbox.cached_as(self.cache.clone());
+                Ok(Arc::new(mdbox.rotated_as(self.thresholds)))
             }
-            Format::Mbox => Ok(Arc::new(Mbox::new(context, self.mbox.clone()))),
+            Format::Mbox => {
+                let mbox = Mbox::new(context, self.mbox.clone());
+                let mbox = mbox.cached_as(self.cache.clone());
+                Ok(Arc::new(mbox.rotated_as(self.thresholds)))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the configuration says about a user's mail, by the names of the settings.
 
 use format_maildir::settings::{Copies, Options};
+use index::{Thresholds, cache};
 use mailbox::{Durability, LineEnds};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,46 @@ pub struct Settings {
     pub mail_plugins: Vec<String>,
     /// Settings of those parts.
     pub plugin: BTreeMap<String, String>,
+    /// Names and numbers of mailboxes are remembered in an index of the list.
+    pub mailbox_list_index: bool,
+    /// INBOX's numbers, too.
+    pub mailbox_list_index_include_inbox: bool,
+    /// They are believed without a look at what they speak of.
+    pub mailbox_list_index_very_dirty_syncs: bool,
+    /// Cached for new messages from the start.
+    pub mail_cache_fields: Vec<String>,
+    /// Cached for all messages, always.
+    pub mail_always_cache_fields: Vec<String>,
+    /// Never cached.
+    pub mail_never_cache_fields: Vec<String>,
+    /// Smaller mailboxes cache nothing.
+    pub mail_cache_min_mail_count: u32,
+    /// A cache that is longer is started anew.
+    pub mail_cache_max_size: Size,
+    /// Records that are longer are not cached.
+    pub mail_cache_record_max_size: Size,
+    /// What nobody asks for so long is cached of new messages only, and not at all after twice as long.
+    pub mail_cache_unaccessed_field_drop: Seconds,
+    /// Smaller caches are not purged.
+    pub mail_cache_purge_min_size: Size,
+    /// A cache is purged when so many percent of its messages are gone.
+    pub mail_cache_purge_delete_percentage: u32,
+    /// A cache is purged when it has so many percent more records than messages.
+    pub mail_cache_purge_continued_percentage: u32,
+    /// A cache is purged when it has more tables of fields.
+    pub mail_cache_purge_header_continue_count: u32,
+    /// An index is written anew when opening it had to read so much of its log.
+    pub mail_index_rewrite_min_log_bytes: Size,
+    /// An index is written anew when so much of its log is not in it.
+    pub mail_index_rewrite_max_log_bytes: Size,
+    /// From this size on, a log is rotated if it is old enough.
+    pub mail_index_log_rotate_min_size: Size,
+    /// From this size on, a log is rotated.
+    pub mail_index_log_rotate_max_size: Size,
+    /// How old is old enough.
+    pub mail_index_log_rotate_min_age: Seconds,
+    /// A rotated log is removed when it is so old.
+    pub mail_index_log2_max_age: Seconds,
     /// Where attachments are that are not in their messages; variables not yet put in. Empty: nowhere.
     pub mail_attachment_dir: String,
     /// mdbox: no file of messages grows beyond it.
@@ -202,6 +243,37 @@ impl Settings {
             .ok()
     }
 
+    /// What the caches of mailboxes need.
+    #[must_use]
+    pub fn of_caches(&self) -> cache::Settings {
+        cache::Settings {
+            cache_fields: self.mail_cache_fields.clone(),
+            always_cache_fields: self.mail_always_cache_fields.clone(),
+            never_cache_fields: self.mail_never_cache_fields.clone(),
+            min_mail_count: self.mail_cache_min_mail_count,
+            unaccessed_field_drop: whole(self.mail_cache_unaccessed_field_drop),
+            record_max_size: self.mail_cache_record_max_size.0,
+            max_size: self.mail_cache_max_size.0,
+            purge_min_size: self.mail_cache_purge_min_size.0,
+            purge_delete_percentage: self.mail_cache_purge_delete_percentage,
+            purge_continued_percentage: self.mail_cache_purge_continued_percentage,
+            purge_header_continue_count: self.mail_cache_purge_header_continue_count,
+        }
+    }
+
+    /// When the indexes of mailboxes are written anew, and their logs rotated.
+    #[must_use]
+    pub fn of_indexes(&self) -> Thresholds {
+        Thresholds {
+            rewrite_min: self.mail_index_rewrite_min_log_bytes.0,
+            rewrite_max: self.mail_index_rewrite_max_log_bytes.0,
+            rotate_min: self.mail_index_log_rotate_min_size.0,
+            rotate_max: self.mail_index_log_rotate_max_size.0,
+            rotate_age: whole(self.mail_index_log_rotate_min_age),
+            log2_age: whole(self.mail_index_log2_max_age),
+        }
+    }
+
     /// What a Maildir needs besides.
     #[must_use]
     pub fn of_maildirs(&self) -> Options {
@@ -214,15 +286,40 @@ impl Settings {
     }
 }
 
+fn whole(time: Seconds) -> u32 {
+    u32::try_from(time.0).unwrap_or(u32::MAX)
+}
+
 /// Dovecot's defaults; in service the configuration's table has them.
 impl Default for Settings {
     fn default() -> Self {
+        let (cache, index) = (cache::Settings::default(), Thresholds::default());
         Self {
             mail_location: String::new(),
             mail_fsync: Fsync::Optimized,
             mail_save_crlf: false,
             mail_plugins: Vec::new(),
             plugin: BTreeMap::new(),
+            mailbox_list_index: true,
+            mailbox_list_index_include_inbox: false,
+            mailbox_list_index_very_dirty_syncs: false,
+            mail_cache_fields: cache.cache_fields,
+            mail_always_cache_fields: cache.always_cache_fields,
+            mail_never_cache_fields: cache.never_cache_fields,
+            mail_cache_min_mail_count: cache.min_mail_count,
+            mail_cache_max_size: Size(cache.max_size),
+            mail_cache_record_max_size: Size(cache.record_max_size),
+            mail_cache_unaccessed_field_drop: Seconds(cache.unaccessed_field_drop.into()),
+            mail_cache_purge_min_size: Size(cache.purge_min_size),
+            mail_cache_purge_delete_percentage: cache.purge_delete_percentage,
+            mail_cache_purge_continued_percentage: cache.purge_continued_percentage,
+            mail_cache_purge_header_continue_count: cache.purge_header_continue_count,
+            mail_index_rewrite_min_log_bytes: Size(index.rewrite_min),
+            mail_index_rewrite_max_log_bytes: Size(index.rewrite_max),
+            mail_index_log_rotate_min_size: Size(index.rotate_min),
+            mail_index_log_rotate_max_size: Size(index.rotate_max),
+            mail_index_log_rotate_min_age: Seconds(index.rotate_age.into()),
+            mail_index_log2_max_age: Seconds(index.log2_age.into()),
             mail_attachment_dir: String::new(),
             mbox_read_locks: vec!["fcntl".to_owned()],
             mbox_write_locks: vec!["fcntl".to_owned(), "dotlock".to_owned()],
