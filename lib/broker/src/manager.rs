@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
@@ -333,22 +333,6 @@ impl Manager {
     /// Yields every job that rests, to whoever asks first. While nobody does, jobs that rest end.
     pub(crate) fn resting(&self) -> Option<mpsc::UnboundedReceiver<Resting>> {
         self.resting.borrow_mut().take()
-    }
-
-    /// Gives a job back to the worker that let it rest.
-    ///
-    /// # Errors
-    /// The worker is gone.
-    pub(crate) async fn give_back(
-        &self,
-        handle: &Rc<Handle>,
-        session: &SessionId,
-        (content, fds): (Vec<u8>, &[BorrowedFd<'_>]),
-    ) -> Result<(), SubmitError> {
-        let (waiter, done) = oneshot::channel();
-        handle.note(session.clone(), waiter);
-        let place = Reserved::new(Rc::clone(handle), session.clone(), done);
-        place.begin(content, fds).await.map(drop)
     }
 
     /// Has any worker this job?

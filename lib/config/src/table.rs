@@ -75,6 +75,8 @@ impl Readers {
     pub const DELIVER: Self = Self(1 << 6);
     /// `doveadm`.
     pub const ADMIN: Self = Self(1 << 7);
+    /// `imap-hibernate`.
+    pub const IMAP_HIBERNATE: Self = Self(1 << 8);
     /// Both authentication services.
     pub const AUTHS: Self = Self::AUTH.and(Self::AUTH_WORKER);
     /// Whatever touches mail.

@@ -28,6 +28,8 @@ pub enum Door {
     Handoff(Protocol),
     /// `deliver`: messages.
     Deliver,
+    /// `imap-hibernate`: clients that idle.
+    Hibernate,
 }
 
 const TABLE: &[(Door, &[&str])] = &[
@@ -42,6 +44,7 @@ const TABLE: &[(Door, &[&str])] = &[
     (Door::AnvilAdmin, &[ROOT]),
     (Door::Handoff(Protocol::Imap), &["culver-imap-login"]),
     (Door::Deliver, &["culver-lmtp"]),
+    (Door::Hibernate, &["culver"]),
 ];
 
 /// doveadm's.
@@ -99,6 +102,7 @@ mod tests {
             Door::AnvilSessions(Protocol::Lmtp),
             Door::Handoff(Protocol::Imap),
             Door::Deliver,
+            Door::Hibernate,
         ] {
             assert!(!callers.may(0, door), "{door:?}");
         }

@@ -13,7 +13,15 @@ use sd_notify::NotifyState;
 /// # Errors
 /// systemd cannot be told. Without systemd: nothing is stored and nothing fails.
 pub fn keep(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
-    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], &[fd])
+    keep_all(name, &[fd])
+}
+
+/// Keeps copies of several under one name; they come back in no order.
+///
+/// # Errors
+/// As [`keep`].
+pub fn keep_all(name: &str, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], fds)
 }
 
 /// Lets go of everything stored under `name`.

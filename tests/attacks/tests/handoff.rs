@@ -283,7 +283,7 @@ fn a_flood_of_exchanges_is_forgotten() {
     site.calm(&honest).unwrap();
 }
 
-const SOCKETS: [(&str, &str, &str, &[&str]); 8] = [
+const SOCKETS: [(&str, &str, &str, &[&str]); 9] = [
     (
         "/run/culver/login/auth",
         "culver-login",
@@ -328,6 +328,12 @@ const SOCKETS: [(&str, &str, &str, &[&str]); 8] = [
         "plain",
         &["culver-lmtp"],
     ),
+    (
+        "/run/culver/imap-hibernate/imap-hibernate",
+        "culver",
+        "plain",
+        &["culver"],
+    ),
 ];
 
 /// IPC-03: who may call is told by the kernel: by the mode of the socket, and by the uid of the caller.
@@ -343,6 +349,7 @@ fn strangers_are_refused_at_every_socket() {
         "culver-auth",
         "culver-auth-worker",
         "culver-anvil",
+        "culver-imap-hibernate",
         "culver-lmtp",
         "culver-deliver",
     ];

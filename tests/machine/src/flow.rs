@@ -3,7 +3,7 @@
 use testkit::{Imap, Lmtp, Machine};
 
 /// Units that are active once a message came in and was read: no unit of ours is for show.
-const UNITS: [&str; 19] = [
+const UNITS: [&str; 21] = [
     "culver.service",
     "culver-anvil.service",
     "culver-anvil.socket",
@@ -15,6 +15,8 @@ const UNITS: [&str; 19] = [
     "culver-auth.service",
     "culver-deliver.service",
     "culver-deliver.socket",
+    "culver-imap-hibernate.service",
+    "culver-imap-hibernate.socket",
     "culver-imap-login.service",
     "culver-imap-session.socket",
     "culver-imap.service",
@@ -29,6 +31,11 @@ const UNITS: [&str; 19] = [
 fn a_message_comes_in_and_is_read() {
     let machine = Machine::with_culver();
     machine.add_user("ann", "secret");
+    let config = String::from_utf8(machine.read_file("/etc/culver/culver.conf")).expect("text");
+    machine.configure(&config.replace(
+        "imap_hibernate_timeout = 30s",
+        "imap_hibernate_timeout = 1s",
+    ));
     machine.run(
         "swaks --protocol LMTP --server 127.0.0.1:24 --from bob@example.org --to ann@culver.test \
          --header 'Subject: the whole way' --body 'from end to end'",
@@ -37,6 +44,10 @@ fn a_message_comes_in_and_is_read() {
     assert!(read.contains("Subject: the whole way\r\n"), "{read}");
     assert!(read.contains("from end to end"), "{read}");
 
+    let mut idling = Imap::connect_tls(machine.connect(993));
+    idling.ok("LOGIN ann secret");
+    idling.say("IDLE").expect("IDLE");
+    machine.run("until systemctl --quiet is-active culver-imap-hibernate; do sleep 0.1; done");
     for unit in UNITS {
         let state = machine.enter(&["systemctl", "is-active", unit]);
         assert!(

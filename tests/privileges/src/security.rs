@@ -2,9 +2,10 @@
 
 use crate::table::loaded;
 
-const CEILINGS: [(&str, f32); 7] = [
+const CEILINGS: [(&str, f32); 8] = [
     ("imap-login", 0.5),
     ("anvil", 0.5),
+    ("imap-hibernate", 0.5),
     ("auth", 1.0),
     ("imap", 1.2),
     ("deliver", 1.2),

@@ -31,7 +31,7 @@ const NETWORK: &[&str] = &[
     "pipe:",
 ];
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 10] = [
     Row {
         service: "imap-login",
         main: true,
@@ -66,6 +66,22 @@ const TABLE: [Row; 9] = [
             "socket:",
             "anon_inode:[eventpoll]",
             "anon_inode:[eventfd]",
+            "/dev/null",
+            "pipe:",
+            "/memfd:",
+        ],
+    },
+    Row {
+        service: "imap-hibernate",
+        main: true,
+        user: "culver-imap-hibernate",
+        groups: &["culver-imap-hibernate"],
+        capabilities: 0,
+        fds: &[
+            "socket:",
+            "anon_inode:[eventpoll]",
+            "anon_inode:[eventfd]",
+            "anon_inode:inotify",
             "/dev/null",
             "pipe:",
             "/memfd:",
@@ -139,10 +155,17 @@ pub fn loaded() -> &'static Machine {
     LOADED.get_or_init(|| {
         let machine = Machine::culver();
         machine.add_user("ann", "secret");
+        let config = String::from_utf8(machine.read_file("/etc/culver/culver.conf")).expect("text");
+        machine.configure(&config.replace(
+            "imap_hibernate_timeout = 30s",
+            "imap_hibernate_timeout = 1s",
+        ));
         std::thread::spawn(move || {
             let mut lmtp = Lmtp::connect(machine.connect(24));
             let mut sessions = [
                 Imap::connect(machine.connect(143)),
+                Imap::connect_tls(machine.connect(993)),
+                // In a mailbox where nothing happens: it is parked.
                 Imap::connect_tls(machine.connect(993)),
             ];
             for imap in &mut sessions {
@@ -152,8 +175,11 @@ pub fn loaded() -> &'static Machine {
             for imap in &mut sessions {
                 imap.ok("SELECT INBOX");
             }
-            let [reading, idling] = &mut sessions;
-            idling.say("IDLE").expect("IDLE");
+            let [reading, idling, parked] = &mut sessions;
+            parked.ok("SELECT Drafts");
+            for imap in [idling, parked] {
+                imap.say("IDLE").expect("IDLE");
+            }
             loop {
                 lmtp.delivered(&["ann"], b"Subject: load\r\n\r\nload\r\n");
                 reading.ok("NOOP");
@@ -162,6 +188,7 @@ pub fn loaded() -> &'static Machine {
         });
         // The load has come to the mailbox when the idling session was told of it.
         machine.await_journal("saved mail to INBOX");
+        machine.run("until systemctl --quiet is-active culver-imap-hibernate; do sleep 0.1; done");
         machine
     })
 }

@@ -54,7 +54,7 @@ const MAIL: [(&str, &[&str]); 12] = [
     ("delivery", &["storage", "mailbox"]),
 ];
 /// What a binary must not hold, however it would come in.
-const NOT_LINKED: [(&str, &[&str]); 7] = [
+const NOT_LINKED: [(&str, &[&str]); 8] = [
     (
         "imap-login",
         &[
@@ -75,6 +75,10 @@ const NOT_LINKED: [(&str, &[&str]); 7] = [
     ),
     (
         "anvil",
+        &["auth-db", "login", "broker", "mailbox", "storage"],
+    ),
+    (
+        "imap-hibernate",
         &["auth-db", "login", "broker", "mailbox", "storage"],
     ),
     ("auth", &["mailbox", "storage", "login"]),

@@ -116,8 +116,8 @@ pub struct Ended {
     pub reason: EndReason,
     /// What it did.
     pub counters: Counters,
-    /// As `imap_logout_format` has it.
-    summary: String,
+    /// `imap_logout_format`.
+    format: String,
 }
 
 impl Ended {
@@ -125,7 +125,7 @@ impl Ended {
         Self {
             reason,
             counters,
-            summary: counters.summary(settings),
+            format: settings.imap_logout_format.clone(),
         }
     }
 }
@@ -133,15 +133,16 @@ impl Ended {
 /// `Disconnected: Logged out in=… out=…`
 impl fmt::Display for Ended {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Disconnected: {} {}", self.reason, self.summary)
+        let summary = self.counters.summary(&self.format);
+        write!(out, "Disconnected: {} {summary}", self.reason)
     }
 }
 
 impl Counters {
     /// As `imap_logout_format` has it. One that cannot be expanded must not cost the administrator the whole line.
-    pub fn summary(&self, settings: &Settings) -> String {
+    pub fn summary(&self, format: &str) -> String {
         let expand = |format: &str| config::expand::expand(format, &|name| self.variable(name));
-        expand(&settings.imap_logout_format)
+        expand(format)
             .or_else(|_| expand("in=%i out=%o"))
             .unwrap_or_default()
     }

@@ -120,7 +120,7 @@ impl Session<'_> {
         let hold = Hold {
             keepalive: times.keepalive,
             ends_at: times.ends_at,
-            stats: self.counters().summary(self.settings),
+            stats: self.counters().summary(&self.settings.imap_logout_format),
         };
         Err(EndReason::Parked(Box::new(Parked {
             client,

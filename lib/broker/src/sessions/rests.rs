@@ -1,6 +1,6 @@
 //! Sessions between a worker and imap-hibernate, both ways.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use ipc::worker::{Back, Begin, ClientSession, Rest};
 use ipc::{SessionId, anvil};
 use service::journal::{Clean, id};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 
 use super::Sessions;
-use crate::SubmitError;
 use crate::handle::Resting;
 use crate::parking::{Event, Leaving, NotHeld, Ticket, Woken};
+use crate::place::{Reserved, SubmitError};
 
 /// How often a worker is looked for that takes a session back, and how long in between.
 const ATTEMPTS: u32 = 10;
@@ -129,10 +130,10 @@ impl Sessions {
         } = resting;
         let given = match (content(rest, 0, Back::NotHeld), fds.first()) {
             (Ok(content), Some(client)) => {
-                let client: &[BorrowedFd<'_>] = &[client.as_fd()];
-                self.manager
-                    .give_back(&handle, &session, (content, client))
-                    .await
+                let (waiter, done) = oneshot::channel();
+                handle.note(session.clone(), waiter);
+                let place = Reserved::new(handle, session.clone(), done);
+                place.begin(content, &[client.as_fd()]).await.map(drop)
             }
             (Err(error), _) => Err(error.into()),
             (_, None) => Err(SubmitError::Crashed),

@@ -33,7 +33,6 @@ const SILENT: &[(&str, &str)] = &[
     ("default_login_user", UNITS),
     ("haproxy_timeout", NOT_YET),
     ("haproxy_trusted_networks", NOT_YET),
-    ("imap_hibernate_timeout", NOT_YET),
     ("imap_id_retain", NOT_YET),
     ("imap_metadata", NOT_YET),
     ("info_log_path", JOURNAL),

@@ -12,6 +12,11 @@ pub const SERVICES: &[(&str, &str, Readers)] = &[
     ("auth-worker", "culver-auth-worker", Readers::AUTH_WORKER),
     ("anvil", "culver-anvil", Readers::ANVIL),
     ("imap", "culver", Readers::IMAP),
+    (
+        "imap-hibernate",
+        "culver-imap-hibernate",
+        Readers::IMAP_HIBERNATE,
+    ),
     ("lmtp", "culver-lmtp", Readers::LMTP),
     ("deliver", "culver-deliver", Readers::DELIVER),
     ("doveadm", "root", Readers::ADMIN),
