@@ -164,3 +164,64 @@ fn another_mailbox_is_told_apart() {
     picture.states.clear();
     assert_eq!(picture.compare(&*view), Err(Another), "no picture of ours");
 }
+
+/// What happens to mails by UID: `(0, _)` another comes; else a flag, a keyword, or the end.
+fn happens(memory: &mut Memory, (what, uid): (u8, u32)) {
+    let mut view = open(memory);
+    let one = uids(&[uid]);
+    let change = |flags, words| FlagChange::Add(flags, words);
+    match what {
+        0 => memory.deliver("INBOX", b"x"),
+        1 => view
+            .store_flags(&one, &change(Flags::SEEN, vec![]))
+            .unwrap(),
+        2 => view
+            .store_flags(&one, &FlagChange::Replace(Flags::empty(), vec![]))
+            .unwrap(),
+        3 => view
+            .store_flags(&one, &change(Flags::empty(), keyword("a")))
+            .unwrap(),
+        4 => view
+            .store_flags(&one, &change(Flags::FLAGGED, keyword("b")))
+            .unwrap(),
+        _ => view.remove(&one).unwrap(),
+    }
+}
+
+proptest::proptest! {
+    /// A client that does as it is told knows what is there; and of nothing is it told that it knows.
+    #[test]
+    fn a_client_that_is_told_the_changes_knows_everything(
+        before in proptest::collection::vec((0_u8..6, 1_u32..20), 0..40),
+        after in proptest::collection::vec((0_u8..6, 1_u32..30), 0..40),
+    ) {
+        let mut memory = store(10);
+        before.into_iter().for_each(|what| happens(&mut memory, what));
+        let known = open(&mut memory);
+        let mut client: Vec<_> = mails(&*known).collect();
+        let bytes = postcard::to_stdvec(&Picture::of(&*known)).unwrap();
+        let picture: Picture = postcard::from_bytes(&bytes).unwrap();
+        after.into_iter().for_each(|what| happens(&mut memory, what));
+        let view = open(&mut memory);
+        for change in picture.compare(&*view).unwrap().changes {
+            let at = |seq: Seq| seq.get() as usize - 1;
+            match change {
+                Change::Expunged { seq, uid } => assert_eq!(client.remove(at(seq)).0, uid),
+                Change::Flags { seq } => {
+                    let flags = view.flags(seq).unwrap();
+                    assert_ne!(client[at(seq)].1, flags);
+                    client[at(seq)].1 = flags;
+                }
+                Change::Grown { messages, .. } => {
+                    let new = client.len() as u32 + 1..=messages;
+                    assert!(!new.is_empty());
+                    client.extend(new.map(|seq| {
+                        let seq = Seq::new(seq).unwrap();
+                        (view.uid(seq).unwrap(), view.flags(seq).unwrap())
+                    }));
+                }
+            }
+        }
+        assert_eq!(client, mails(&*view).collect::<Vec<_>>());
+    }
+}
