@@ -128,6 +128,16 @@ pub fn assert_same(name: &str, ours: &Mailbox, theirs: &Mailbox, dovecot: &Dovec
     assert_eq!(ours.messages, theirs.messages, "ours, Dovecot: {name}");
 }
 
+/// How long a game is: `COMPAT_STEPS`, or a few steps, or with `CULVER_FULL` many.
+#[must_use]
+pub fn steps(few: u64) -> usize {
+    let default = match std::env::var_os("CULVER_FULL") {
+        Some(_) => 5_000,
+        None => few,
+    };
+    usize::try_from(number("COMPAT_STEPS", default)).unwrap()
+}
+
 /// A number from the environment.
 #[must_use]
 pub fn number(name: &str, default: u64) -> u64 {

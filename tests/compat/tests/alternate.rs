@@ -63,7 +63,7 @@ fn both_always_say_the_same(
     user: &str,
     meddle: impl Fn(&mut Dice, usize, &Path) + Sync,
 ) {
-    let (seed, steps) = (number("COMPAT_SEED", 1), number("COMPAT_STEPS", 300));
+    let (seed, steps) = (number("COMPAT_SEED", 1), game::steps(300));
     println!("{user}: COMPAT_SEED={seed} COMPAT_STEPS={steps}");
     let mut dice = Dice(seed);
     let share = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ fn both_always_say_the_same(
         dovecot: &dovecot,
     };
     let mut names = players.names(&mut dice);
-    for step in 0..usize::try_from(steps).unwrap() {
+    for step in 0..steps {
         players.ours.start_over(&mut dice);
         players.theirs.start_over(&mut dice);
         if dice.roll(6) == 0 {

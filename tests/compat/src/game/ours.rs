@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use config::{Seconds, Size};
 use mailbox::{
     Access, Error, FlagChange, Flags, Keyword, MailDate, MailStore, MailboxName, NewMail, Uid,
     UidSet,
@@ -33,6 +34,13 @@ impl Ours {
                 separator: "/".to_owned(),
                 ..NamespaceSettings::default()
             }],
+            // As restless as Dovecot: [`super::RESTLESS`].
+            mail_index_rewrite_min_log_bytes: Size(512),
+            mail_index_rewrite_max_log_bytes: Size(2 << 10),
+            mail_index_log_rotate_min_size: Size(2 << 10),
+            mail_index_log_rotate_max_size: Size(8 << 10),
+            mail_index_log_rotate_min_age: Seconds(0),
+            mail_index_log2_max_age: Seconds(1),
             ..Settings::default()
         };
         Self::with(home, settings)
