@@ -75,9 +75,10 @@ userdb {
 ";
 
 /// What whoever comes after a crash says about what it finds, and who loses the other end of a connection.
-pub const TIDYING: [&str; 3] = [
+pub const TIDYING: [&str; 4] = [
     "bytes of an unfinished transaction cut off",
     "a message that was never finished",
+    "a message that was not finished is cut off",
     "the peer closed the connection",
 ];
 

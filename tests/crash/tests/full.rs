@@ -2,6 +2,7 @@
 //! acknowledged suffers. When there is space again, everything works again.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crash::check::Rules;
 use crash::{Dice, FORMATS, Report, Stage, TIDYING, play, rounds};
@@ -55,8 +56,14 @@ fn full(number: usize, system: &str) {
         play(&stage, &mut dice, |dice| {
             std::thread::sleep(dice.moment(5, 500));
             stage.may_refuse.store(true, Ordering::SeqCst);
+            let before = stage.ledger().refusals;
             fill(&stage.machine, dice);
-            std::thread::sleep(dice.moment(100, 900));
+            // Until somebody has met it; who needs little may never do.
+            let begun = Instant::now();
+            while stage.ledger().refusals == before && begun.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(dice.moment(5, 500));
             stage.machine.run(&format!("rm -rf {AT}/filler"));
         });
         stage.may_refuse.store(false, Ordering::SeqCst);
