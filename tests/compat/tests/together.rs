@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use compat::ours::{self, as_user, sha256};
-use compat::picture::Message;
+use compat::picture::{Message, comparable};
 use compat::theirs::{self, UID};
 use mailbox::{Access, FlagChange, Flags, Keyword, MailStore, MailboxName, NewMail, UidSet};
 use storage::{NamespaceSettings, Settings};
@@ -138,6 +138,7 @@ fn four_writers_of_two_kinds(location: &str, forgetful: &[&str]) {
         )
     });
     let theirs = theirs::mailbox(&mut theirs::login(&dovecot, "together"), "INBOX");
+    let (found, theirs) = comparable(&found, &theirs);
     assert_eq!(found.messages, theirs.messages);
     let excused: Vec<String> = forgetful
         .iter()
