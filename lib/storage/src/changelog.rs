@@ -3,7 +3,6 @@
 //! A name is UTF-8 with `/` between its levels. Appended without a lock; moved to `.2` at 4 KiB.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use index::mailbox_log::{Kind, Record};
 use mailbox::Guid;
@@ -52,11 +51,7 @@ fn hash(levels: &[String]) -> Guid {
 /// # Errors
 /// The failed call. Nothing but dsync's quality depends on this file: log it and go on.
 pub fn append(fs: &Fs, path: &Path, events: &[Event<'_>]) -> FsResult<()> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let seconds = u32::try_from(now).unwrap_or(u32::MAX);
+    let seconds = crate::uidvalidity::now();
     let file = fs.open(path, How::AppendCreate, 0o600)?;
     if file.stat()?.size >= ROTATE_AT {
         let mut second = path.as_os_str().to_owned();

@@ -1,6 +1,8 @@
 //! The mailboxes of one location: directories, and what is beside them.
 
+pub mod index;
 mod lock;
+mod noted;
 mod paths;
 mod scan;
 
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use sys::fs::{Fs, FsResult};
 
 use crate::location::{Format, Layout, Location};
+
+pub use noted::{Indexed, Keeper, Trust};
 
 /// Where deleted mailboxes go until they are removed: the name that 2.3.19 gives it (strace; FORMATS.md
 /// §4.1 has another one).
@@ -21,6 +25,8 @@ pub struct List {
     pub(crate) location: Location,
     /// Is the mailbox INBOX of this list the user's INBOX?
     pub(crate) has_inbox: bool,
+    /// What remembers names and numbers; `None`: nothing does (`mailbox_list_index = no`, `INDEX=MEMORY`).
+    pub(crate) indexed: Option<Indexed>,
 }
 
 impl List {
@@ -65,21 +71,6 @@ impl List {
             // A directory that lacks cur/ is completed when it is opened.
             (Format::Maildir, Layout::MaildirPlusPlus) if !self.is_inbox(levels) => is_dir(&mail),
             (Format::Maildir, _) => is_dir(&mail.join("cur")),
-        }
-    }
-
-    /// Names changed: takes Dovecot's list of them away, which it would go on believing (2.3.19 looks for
-    /// other people's mailboxes once a session, and never whether a level became a mailbox). It makes
-    /// a new one from the directories (FORMATS.md §0: safe to delete).
-    pub fn forget_cached_names(&self) {
-        let Some(root) = self.location.index_root() else {
-            return;
-        };
-        let name = &self.location.list_index;
-        for file in [name.clone(), format!("{name}.log"), format!("{name}.log.2")] {
-            if let Err(error) = self.fs.unlink_if_exists(&root.join(file)) {
-                tracing::warn!("{error}; Dovecot may show old mailbox names");
-            }
         }
     }
 

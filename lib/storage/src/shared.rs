@@ -8,6 +8,8 @@ use format_mdbox::Dirs;
 use mailbox::{Error, Place, StoredMailbox};
 use sys::fs::Fs;
 
+use crate::list::index::{Kept, ListIndex};
+
 /// Mailboxes that stay in memory after their last session: the next STATUS or delivery is quicker.
 const KEPT: usize = 8;
 
@@ -21,6 +23,8 @@ pub struct Shared {
     open: Mutex<Open>,
     /// Maps of mdbox mailboxes, one for each place.
     mdboxes: Mutex<Vec<Arc<format_mdbox::Storage>>>,
+    /// Indexes of lists, one for each place.
+    lists: Mutex<Vec<Arc<ListIndex>>>,
 }
 
 #[derive(Default)]
@@ -42,6 +46,7 @@ impl Shared {
             changes: Arc::default(),
             open: Mutex::default(),
             mdboxes: Mutex::default(),
+            lists: Mutex::default(),
         })
     }
 
@@ -86,6 +91,17 @@ impl Shared {
         }
         let made = Arc::new(make(dirs.clone()));
         mdboxes.push(Arc::clone(&made));
+        made
+    }
+
+    /// The index of the list that is kept so.
+    pub(crate) fn list_index(&self, kept: Kept) -> Arc<ListIndex> {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lists.iter().find(|known| *known.kept() == kept) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(ListIndex::new(self.fs.clone(), kept));
+        lists.push(Arc::clone(&made));
         made
     }
 

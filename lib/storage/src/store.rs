@@ -9,6 +9,7 @@ use mailbox::{
 };
 
 use crate::formats::Options;
+use crate::list::Keeper;
 use crate::location::Format;
 use crate::namespace::{Namespace, Namespaces, Target};
 use crate::settings::{Auto, Settings};
@@ -23,6 +24,7 @@ mod listing;
 pub mod maintain;
 mod rename;
 mod subscribe;
+mod visit;
 
 /// A user's mail as one session sees it. Mailboxes themselves are shared by all sessions of the
 /// process ([`Shared`]), and clones share what their settings say.
@@ -32,6 +34,7 @@ pub struct Storage {
     namespaces: Arc<Namespaces>,
     settings: mailbox::Settings,
     options: Options,
+    visit: visit::Visit,
 }
 
 impl Storage {
@@ -42,9 +45,10 @@ impl Storage {
     pub fn open(shared: &Arc<Shared>, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             shared: Arc::clone(shared),
-            namespaces: Arc::new(Namespaces::open(&shared.fs, user, settings)?),
+            namespaces: Arc::new(Namespaces::open(shared, user, settings)?),
             settings: settings.of_mailboxes(),
             options: Options::of(settings, user)?,
+            visit: visit::Visit::default(),
         })
     }
 
@@ -91,6 +95,16 @@ impl Storage {
             let at = (&namespace.list, target.levels.as_slice());
             self.options.open(&self.shared, at, context)
         })
+    }
+
+    /// Whoever remembers the numbers of a mailbox, if anybody does.
+    fn keeper_of(
+        &self,
+        target: &Target,
+        mailbox: &Arc<dyn StoredMailbox>,
+    ) -> Result<Option<Keeper>, Error> {
+        let list = &self.namespace(target)?.list;
+        Ok(list.keeper_of(&target.levels, mailbox))
     }
 
     /// A mailbox that exists, or that the configuration wants to exist.
@@ -183,14 +197,17 @@ impl MailStore for Storage {
     fn open(&mut self, name: &MailboxName, access: Access) -> Result<Box<dyn Mailbox>, Error> {
         let target = self.resolve(name)?;
         let format = self.namespace(&target)?.list.location.format;
-        self.with_existing(name, |mailbox| {
+        let (view, keeper) = self.with_existing(name, |mailbox| {
             let view = Arc::clone(mailbox).open(name, access)?;
-            Ok(match format {
+            let view = match format {
                 // These have watchers of their own.
                 Format::Maildir | Format::Sdbox | Format::Mdbox => view,
                 Format::Mbox => Box::new(Watched::new(view, &self.shared.changes, mailbox.place())),
-            })
-        })
+            };
+            Ok((view, self.keeper_of(&target, mailbox)?))
+        })?;
+        self.visit.go_to(keeper);
+        Ok(view)
     }
 
     fn watch(&mut self, name: &MailboxName) -> Result<Option<OwnedFd>, Error> {
@@ -200,7 +217,19 @@ impl MailStore for Storage {
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
-        self.with_existing(name, |mailbox| mailbox.status())
+        let target = self.resolve(name)?;
+        let list = &self.namespace(&target)?.list;
+        let mailbox = self.mailbox(name, &target)?;
+        if let Some(known) = list.known_status(&target.levels, &*mailbox) {
+            return Ok(known);
+        }
+        let (status, keeper) = self.with_existing(name, |mailbox| {
+            Ok((mailbox.status()?, self.keeper_of(&target, mailbox)?))
+        })?;
+        if let Some(keeper) = keeper {
+            keeper.note();
+        }
+        Ok(status)
     }
 
     fn create(&mut self, name: &MailboxName) -> Result<(), Error> {
@@ -232,7 +261,13 @@ impl MailStore for Storage {
     }
 
     fn begin_save(&mut self, name: &MailboxName) -> Result<Box<dyn Save + '_>, Error> {
-        self.existing(name)?.begin_save()
+        let mailbox = self.existing(name)?;
+        let keeper = self.keeper_of(&self.resolve(name)?, &mailbox)?;
+        let save = mailbox.begin_save()?;
+        Ok(match keeper {
+            Some(keeper) => Box::new(visit::Noted { save, keeper }),
+            None => save,
+        })
     }
 
     fn copy(
@@ -241,6 +276,12 @@ impl MailStore for Storage {
         uids: &UidSet,
         to: &MailboxName,
     ) -> Result<Copied, Error> {
-        self.existing(to)?.copy_from(from, uids)
+        let mailbox = self.existing(to)?;
+        let keeper = self.keeper_of(&self.resolve(to)?, &mailbox)?;
+        let copied = mailbox.copy_from(from, uids)?;
+        if let Some(keeper) = keeper {
+            keeper.note();
+        }
+        Ok(copied)
     }
 }

@@ -110,7 +110,8 @@ fn after(number: u32) -> u32 {
     number.checked_add(1).unwrap_or(1)
 }
 
-fn now() -> u32 {
+/// UNIX time, seconds, at least 1.
+pub fn now() -> u32 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()

@@ -5,7 +5,7 @@ use std::path::Path;
 use mailbox::{Mark, ModSeq, Stamp, Status, Uid, UidValidity};
 use sys::fs::{Fs, FsResult, Stat};
 
-use super::{HMODSEQ, MSGS, Node};
+use super::{HMODSEQ, LIST, MSGS, Node};
 use crate::bytes::{low32, u32_at, u64_at};
 use crate::state::{ExtSpec, State};
 use crate::transaction::Transaction;
@@ -77,6 +77,11 @@ impl State {
 }
 
 impl Transaction {
+    /// Notes a node of a tree whose flags and place are what the index has.
+    pub fn note_node(&mut self, node: &Node) {
+        self.extension(&LIST).set_record(node.uid, &node.encode());
+    }
+
     /// Notes the numbers of a node's mailbox, in a list index.
     pub fn note_status(&mut self, uid: u32, status: &Status) {
         let numbers = [

@@ -36,6 +36,14 @@ impl Node {
     pub fn is_selectable(&self) -> bool {
         self.flags & (flag::NONEXISTENT | flag::NOSELECT) == 0
     }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.name_id.to_le_bytes().to_vec();
+        bytes.extend(self.parent.to_le_bytes());
+        bytes.extend(self.guid.0);
+        bytes.extend(self.uid_validity.to_le_bytes());
+        bytes
+    }
 }
 
 /// All names.
@@ -242,13 +250,20 @@ impl Tree {
     /// What turns the index in this state into one that says this tree.
     #[must_use]
     pub fn changes_from(&self, state: &State) -> Transaction {
+        self.changes(&Self::decode(state).unwrap_or_default(), state)
+    }
+
+    /// The same, by the tree that was read from the state.
+    #[must_use]
+    pub fn changes(&self, old: &Self, state: &State) -> Transaction {
         let mut transaction = Transaction::external();
-        let old = Self::decode(state).unwrap_or_default();
-        self.put_names(state, &mut transaction);
+        if self.names != old.names || state.extension(LIST.name).is_none() {
+            self.put_names(state, &mut transaction);
+        }
         let change = transaction.extension(&LIST);
         let changed = |node: &&Node| old.nodes.get(&node.uid) != Some(*node);
         for node in self.nodes.values().filter(changed) {
-            change.set_record(node.uid, &encode_node(node));
+            change.set_record(node.uid, &node.encode());
         }
         for node in self.nodes.values() {
             match old.nodes.get(&node.uid) {
@@ -271,11 +286,8 @@ impl Tree {
     fn put_names(&self, state: &State, transaction: &mut Transaction) {
         let before = state.ext_header(LIST.name).unwrap_or_default();
         let mut names = self.names.clone();
-        let known = Names::decode(before).unwrap_or_default();
-        if !names.iter().eq(known.iter()) {
-            let used: BTreeSet<u32> = self.nodes.values().map(|node| node.name_id).collect();
-            names.retain(|id| used.contains(&id));
-        }
+        let used: BTreeSet<u32> = self.nodes.values().map(|node| node.name_id).collect();
+        names.retain(|id| used.contains(&id));
         let header = names.encode(before.len());
         let same = header
             .iter()
@@ -311,12 +323,4 @@ fn decode_node(uid: u32, flags: u8, bytes: &[u8]) -> Option<Node> {
         guid: Guid(array(bytes, 8)?),
         uid_validity: u32_at(bytes, 24)?,
     })
-}
-
-fn encode_node(node: &Node) -> Vec<u8> {
-    let mut bytes = node.name_id.to_le_bytes().to_vec();
-    bytes.extend(node.parent.to_le_bytes());
-    bytes.extend(node.guid.0);
-    bytes.extend(node.uid_validity.to_le_bytes());
-    bytes
 }

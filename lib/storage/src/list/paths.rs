@@ -279,6 +279,7 @@ mod tests {
                 location: Location::parse(setting, &fs, &Home).unwrap(),
                 fs,
                 has_inbox: true,
+                indexed: None,
             };
             for (name, expected) in [("INBOX", inbox), ("A/B", other)] {
                 let levels: Vec<String> = name.split('/').map(str::to_owned).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mailbox::Error;
+use mailbox::{Error, MailboxName};
 use sys::fs::{EntryKind, FsResult, found, join};
 
 use super::List;
@@ -35,6 +35,32 @@ impl List {
     /// # Errors
     /// A directory cannot be read.
     pub fn scan(&self) -> FsResult<Vec<Found>> {
+        let mut all = self.scan_dirs()?;
+        all.retain(|found| !self.is_inbox(&found.levels));
+        Ok(all)
+    }
+
+    /// The same with INBOX, if it is there.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub(super) fn scan_all(&self) -> FsResult<Vec<Found>> {
+        let mut all = self.scan_dirs()?;
+        let inbox = [MailboxName::INBOX.to_owned()];
+        let is_there = self.has_inbox && self.is_selectable(&inbox)?;
+        match all.iter_mut().find(|found| self.is_inbox(&found.levels)) {
+            Some(found) => found.selectable |= is_there,
+            None if is_there => all.push(Found {
+                levels: inbox.to_vec(),
+                selectable: true,
+                no_inferiors: self.mail_is_files(),
+            }),
+            None => {}
+        }
+        Ok(all)
+    }
+
+    fn scan_dirs(&self) -> FsResult<Vec<Found>> {
         let mut all = Vec::new();
         match self.location.layout {
             Layout::MaildirPlusPlus => self.scan_flat(&mut all)?,
@@ -42,7 +68,6 @@ impl List {
                 self.scan_tree(&self.location.mailboxes(), &mut Vec::new(), &mut all)?;
             }
         }
-        all.retain(|found| !self.is_inbox(&found.levels));
         Ok(all)
     }
 

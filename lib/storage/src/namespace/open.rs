@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use mailbox::{Error, NamespaceKind};
-use sys::fs::Fs;
-
 use super::{Namespace, Namespaces, Others};
-use crate::list::List;
+use crate::list::index::Kept;
+use crate::list::{Indexed, List, Trust};
 use crate::location::Location;
 use crate::names::{Names, Reserved};
 use crate::settings::{Kind, NamespaceSettings, Settings};
+use crate::shared::Shared;
 use crate::uidvalidity::Counter;
 use crate::user::MailUser;
+use mailbox::{Durability, Error, NamespaceKind};
 
 impl Namespaces {
     /// The user's namespaces, by their `order`.
     ///
     /// # Errors
     /// [`Error::Config`], naming the namespace and what is wrong with it.
-    pub fn open(fs: &Fs, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
+    pub fn open(shared: &Shared, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
         let implicit = [NamespaceSettings::default()];
         let configured = match settings.namespace.as_slice() {
             [] => &implicit[..],
@@ -30,7 +30,7 @@ impl Namespaces {
                 others.push(Others::new(namespace)?);
                 continue;
             }
-            match Namespace::new(fs, user, settings, namespace) {
+            match Namespace::new(shared, user, settings, namespace) {
                 Ok(namespace) => all.push(namespace),
                 Err(error) if namespace.ignore_on_failure => {
                     tracing::info!("namespace {} is left out: {error}", namespace.name);
@@ -82,6 +82,30 @@ fn separator(namespace: &NamespaceSettings, usual: char) -> Result<char, Error> 
     }
 }
 
+/// What remembers names and numbers of a list, if anything does.
+fn indexed(shared: &Shared, settings: &Settings, location: &Location) -> Option<Indexed> {
+    let dir = location
+        .index_root()
+        .filter(|_| settings.mailbox_list_index)?;
+    let kept = Kept {
+        dir,
+        name: location.list_index.clone(),
+        settings: mailbox::Settings {
+            // Directories know it all.
+            durability: Durability::Unsynced,
+            ..settings.of_mailboxes()
+        },
+    };
+    Some(Indexed {
+        index: shared.list_index(kept),
+        trust: match settings.mailbox_list_index_very_dirty_syncs {
+            true => Trust::Blind,
+            false => Trust::Checked,
+        },
+        includes_inbox: settings.mailbox_list_index_include_inbox,
+    })
+}
+
 impl Others {
     /// `prefix = shared/%%u/`
     fn new(namespace: &NamespaceSettings) -> Result<Self, Error> {
@@ -104,7 +128,7 @@ impl Others {
 
 impl Namespace {
     fn new(
-        fs: &Fs,
+        shared: &Shared,
         user: &MailUser,
         settings: &Settings,
         namespace: &NamespaceSettings,
@@ -116,6 +140,7 @@ impl Namespace {
             "" => &settings.mail_location,
             own => own,
         };
+        let fs = &shared.fs;
         let location = Location::parse(setting, fs, user)?;
         let separator = separator(namespace, location.layout.separator())?;
         if !namespace.prefix.is_empty() && !namespace.prefix.ends_with(separator) {
@@ -130,6 +155,7 @@ impl Namespace {
         };
         let list = List {
             fs: fs.clone(),
+            indexed: indexed(shared, settings, &location),
             location,
             has_inbox: namespace.inbox,
         };

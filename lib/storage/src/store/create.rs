@@ -23,7 +23,10 @@ impl Storage {
         if made.is_err() {
             self.undo(target);
         } else {
-            list.forget_cached_names();
+            list.note_created(&target.levels);
+            if let Some(keeper) = self.keeper_of(target, &self.mailbox(name, target)?)? {
+                keeper.note();
+            }
         }
         made
     }

@@ -37,7 +37,7 @@ impl Storage {
         list.discard(&place)?;
         self.shared.forget(|other| *other == place);
         list.discard_rest(&place, &target.levels)?;
-        list.forget_cached_names();
+        list.note_deleted(&target.levels);
         self.log_deletion(namespace, guid, &target.levels);
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Storage {
             // Files are no mailboxes.
             _ => list.discard_files(&dir)?,
         }
-        list.forget_cached_names();
+        list.note_deleted(levels);
         self.log_deletion(namespace, None, levels);
         Ok(())
     }

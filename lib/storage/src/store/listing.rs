@@ -124,7 +124,7 @@ impl Namespace {
 
     fn tree(&self) -> Result<Tree, Error> {
         let mut tree = Tree::new();
-        for found in self.list.scan()? {
+        for found in self.list.names()? {
             let node = Node {
                 selectable: found.selectable,
                 exists: true,

@@ -48,7 +48,7 @@ impl Storage {
         }
         list.must_have_room(&list.place(&target.levels))?;
         list.rename(&source, &target)?;
-        list.forget_cached_names();
+        list.note_renamed(&source.levels, &target.levels);
         let root = list.dir(&list.location.root, &source.levels);
         self.shared
             .forget(|place| is_at_or_below(&place.mail, &root));

@@ -42,6 +42,7 @@ impl Storage {
             self.shared
                 .fs
                 .sync_dir(keeper.list.location.subscriptions_dir())?;
+            keeper.list.note_subscriptions();
             let name = keeper.names.plain(&levels);
             self.log_changes(
                 keeper,
