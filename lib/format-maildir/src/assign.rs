@@ -1,19 +1,27 @@
 //! Writing the uidlist: UIDs for new files, repair, and a new UIDVALIDITY where nothing else is
 //! honest. The caller holds the dotlock and has read the list under it.
 
-use mailbox::{Error, Guid};
+use mailbox::{Error, Guid, Uid};
 use sys::fs::dotlock::Dotlock;
 
+use crate::files::{Files, Unknown};
 use crate::maildir::Maildir;
 use crate::name;
 use crate::record::Record;
-use crate::scan::Stale;
-use crate::state::{Scanned, State, Unknown};
 use crate::uidlist::load::Stamp;
 use crate::uidlist::{self, write};
 
-/// The first number that is no UID any more.
-const NO_UID: u64 = 1 << 32;
+/// The first number that is no UID any more: the index must be able to tell a next one.
+const NO_UID: u64 = u32::MAX as u64;
+
+/// Which lines are dropped when a list is written anew.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep<'s> {
+    /// All were looked for: those without files are dead.
+    WithFiles,
+    /// Those that the index does not know are.
+    InIndex(&'s index::State),
+}
 
 impl Maildir {
     /// Gives UIDs to `unknown`, which come by base name, in the order of their arrival, and repairs the list if it must be.
@@ -21,30 +29,56 @@ impl Maildir {
     /// Where the list cannot be written, nothing has a UID that is not on disk.
     pub(crate) fn assign(
         &self,
-        state: &mut State,
+        files: &mut Files,
         mut unknown: Unknown,
         lock: &Dotlock,
     ) -> Result<(), Error> {
-        let known = state.by_base();
+        let known = files.by_base();
         unknown.retain(|(_, file_name)| !known.contains_key(name::base(file_name)));
         // Among equals by base name, which is their order already.
         unknown.sort_by_cached_key(|(_, file_name)| name::arrival(file_name));
-        self.make_room(state, unknown.len())?;
-        let records = number(state.next_uid, unknown);
-        if records.is_empty() && state.rewrite.is_none() {
+        self.make_room(files, unknown.len())?;
+        let records = number(files.next_uid, unknown);
+        if records.is_empty() && files.rewrite.is_none() {
             return Ok(());
         }
-        self.add_records(state, records, lock)
+        self.add_records(files, records, lock)
+    }
+
+    /// Messages that were expunged and whose files came back are new ones.
+    pub(crate) fn give_new_uids(
+        &self,
+        files: &mut Files,
+        positions: &[usize],
+        lock: &Dotlock,
+    ) -> Result<(), Error> {
+        let mut returned = Unknown::new();
+        for record in positions.iter().filter_map(|&at| files.records.get(at)) {
+            let (Some(file), Some(file_name)) = (record.file(), record.file_name()) else {
+                continue;
+            };
+            let name = String::from_utf8_lossy(file_name);
+            tracing::warn!("{name}: expunged as UID {} and back: a new UID", record.uid);
+            returned.push((file.place, file_name.into()));
+        }
+        self.make_room(files, returned.len())?;
+        let records = number(files.next_uid, returned);
+        for &position in positions {
+            if let Some(record) = files.records.get_mut(position) {
+                record.clear_file();
+            }
+        }
+        self.add_records(files, records, lock)
     }
 
     /// Makes sure that the next `count` UIDs exist and were never used.
-    pub(crate) fn make_room(&self, state: &mut State, count: usize) -> Result<(), Error> {
-        let exhausted = state.next_uid + count as u64 > NO_UID;
-        if state.uid_validity.is_some() && !state.uids_lost && !exhausted {
+    pub(crate) fn make_room(&self, files: &mut Files, count: usize) -> Result<(), Error> {
+        let exhausted = files.next_uid + count as u64 > NO_UID;
+        if files.uid_validity.is_some() && !files.uids_lost && !exhausted {
             return Ok(());
         }
         let new = self.uid_validities.next()?;
-        if let Some(old) = state.uid_validity {
+        if let Some(old) = files.uid_validity {
             let why = if exhausted {
                 "UIDs are used up"
             } else {
@@ -53,92 +87,98 @@ impl Maildir {
             let list = self.list_path();
             tracing::warn!("{}: {why}: uidvalidity {old} -> {new}", list.display());
         }
-        state.uid_validity = Some(new);
-        state.uids_lost = false;
-        state.rewrite.get_or_insert("new uidvalidity");
+        files.uid_validity = Some(new);
+        files.uids_lost = false;
+        files.rewrite.get_or_insert("new uidvalidity");
         if exhausted {
-            self.must_be_scanned(state)?;
-            state.renumber();
+            files.renumber();
         }
-        state.changed();
         Ok(())
     }
 
-    /// Adds records, whose UIDs are the next ones, to the list on disk, then to the state.
+    /// Adds records, whose UIDs are the next ones, to the list on disk, then to the files.
     pub(crate) fn add_records(
         &self,
-        state: &mut State,
+        files: &mut Files,
         records: Vec<Record>,
         _lock: &Dotlock,
     ) -> Result<(), Error> {
         let next = records
             .last()
-            .map_or(state.next_uid, |last| u64::from(last.uid) + 1);
-        match state.list_stamp {
-            Some(stamp) if state.rewrite.is_none() && !state.is_mostly_dead() => {
-                self.append(state, stamp, &records)?;
-                state.records.extend(records);
+            .map_or(files.next_uid, |last| u64::from(last.uid) + 1);
+        match files.list_stamp {
+            Some(stamp) if files.rewrite.is_none() => {
+                self.append_lines(files, stamp.size, &records)?;
+                files.records.extend(records);
             }
             _ => {
-                state.records.extend(records);
-                self.rewrite(state, next)?;
+                files.records.extend(records);
+                self.rewrite(files, next, Keep::WithFiles)?;
             }
         }
-        state.next_uid = next;
-        state.changed();
+        files.next_uid = next;
         Ok(())
     }
 
-    fn append(&self, state: &mut State, stamp: Stamp, records: &[Record]) -> Result<(), Error> {
+    /// Adds lines to a list of `size` bytes, which was read, or need not have been.
+    pub(crate) fn append_lines(
+        &self,
+        files: &mut Files,
+        size: u64,
+        records: &[Record],
+    ) -> Result<Stamp, Error> {
         let (path, durability) = (self.list_path(), self.settings.durability);
-        match write::append(&self.fs, &path, stamp.size, &lines(records), durability) {
+        match write::append(&self.fs, &path, size, &lines(records), durability) {
             Ok((stamp, file)) => {
-                (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
-                Ok(())
+                if files.list_stamp.is_some() {
+                    (files.list_stamp, files.list_file) = (Some(stamp), Some(file));
+                }
+                Ok(stamp)
             }
             Err(error) => {
                 // Whatever is there now, we must read it before we add to it.
-                state.list_stamp = None;
+                files.list_stamp = None;
                 Err(error.into())
             }
         }
     }
 
     /// Writes the whole list: header and living records.
-    pub(crate) fn rewrite(&self, state: &mut State, next: u64) -> Result<(), Error> {
-        self.must_be_scanned(state)?;
-        let validity = self.uid_validity(state)?;
-        let guid = *state.guid.get_or_insert_with(Guid::generate);
-        state.records.retain(Record::has_file);
-        let header =
-            uidlist::Header::encode(validity, next.min(NO_UID - 1), guid, &state.header_extra);
-        let content = std::iter::once(header).chain(state.records.chunks(AT_ONCE).map(lines));
-        self.log_repair(state);
+    pub(crate) fn rewrite(
+        &self,
+        files: &mut Files,
+        next: u64,
+        keep: Keep<'_>,
+    ) -> Result<(), Error> {
+        let validity = files.uid_validity;
+        let validity = validity.ok_or_else(|| self.corrupted("no uidvalidity"))?;
+        let guid = *files.guid.get_or_insert_with(Guid::generate);
+        files.records.retain(|record| match keep {
+            Keep::WithFiles => record.has_file(),
+            Keep::InIndex(state) => {
+                Uid::new(record.uid).is_some_and(|uid| state.seq(uid).is_some())
+            }
+        });
+        let header = uidlist::Header::encode(validity, next.min(NO_UID), guid, &files.header_extra);
+        let content = std::iter::once(header).chain(files.records.chunks(AT_ONCE).map(lines));
+        self.log_repair(files);
         let (path, mode) = (self.list_path(), self.settings.file_mode);
         match write::replace(&self.fs, &path, mode, content, self.settings.durability) {
             Ok((stamp, file)) => {
-                (state.list_stamp, state.list_file) = (Some(stamp), Some(file));
-                state.rewrite = None;
+                (files.list_stamp, files.list_file) = (Some(stamp), Some(file));
+                files.rewrite = None;
                 Ok(())
             }
             Err(error) => {
-                state.list_stamp = None;
+                files.list_stamp = None;
                 Err(error.into())
             }
         }
     }
 
-    /// Before lines are dropped: which ones are dead is known only then.
-    fn must_be_scanned(&self, state: &mut State) -> Result<(), Error> {
-        if state.scanned != Scanned::Yes {
-            self.scan(state, Stale::Both)?;
-        }
-        Ok(())
-    }
-
-    fn log_repair(&self, state: &State) {
+    fn log_repair(&self, files: &Files) {
         let list = self.list_path();
-        match state.rewrite {
+        match files.rewrite {
             None | Some("missing" | "new uidvalidity") => {}
             Some(why @ ("version 1" | "no guid")) => {
                 tracing::info!("{}: {why}, written anew", list.display());
@@ -170,7 +210,7 @@ fn number(next: u64, unknown: Unknown) -> Vec<Record> {
         .collect()
 }
 
-impl State {
+impl Files {
     /// UIDs from 1, under a new UIDVALIDITY.
     fn renumber(&mut self) {
         self.records.retain(Record::has_file);
@@ -181,7 +221,6 @@ impl State {
             .records
             .last()
             .map_or(1, |last| u64::from(last.uid) + 1);
-        self.recent_from = self.next_uid;
         self.counted.clear();
     }
 }

@@ -30,13 +30,18 @@ pub(crate) struct Waiter {
     seen: AtomicU64,
 }
 
+/// Of a view that has not looked yet.
+const NOTHING: u64 = u64::MAX;
+/// Of a view that is looking, and will find what it is not told of meanwhile.
+const LOOKING: u64 = u64::MAX - 1;
+
 impl Waiter {
     /// Nobody knows it yet.
     pub(crate) fn new() -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             is_woken: AtomicBool::new(false),
-            seen: AtomicU64::new(u64::MAX),
+            seen: AtomicU64::new(NOTHING),
         }))
     }
 
@@ -58,11 +63,23 @@ impl Waiter {
         // The other way round a signal in between would be read away and never given again.
         let _ = rustix::io::read(&self.event, &mut [0; 8]);
         self.is_woken.store(false, Ordering::SeqCst);
+        self.seen.store(LOOKING, Ordering::SeqCst);
     }
 
-    /// The view has been compared with this state.
-    pub(crate) fn has_seen(&self, generation: u64) {
-        self.seen.store(generation, Ordering::SeqCst);
+    /// The view has been compared with the state of this generation; `None`: with an older one.
+    pub(crate) fn has_seen(&self, generation: Option<u64>) {
+        self.seen
+            .store(generation.unwrap_or(NOTHING), Ordering::SeqCst);
+        if generation.is_none() {
+            self.wake();
+        }
+    }
+
+    /// Before the view waits: its look may have failed.
+    pub(crate) fn stop_looking(&self) {
+        let _ = self
+            .seen
+            .compare_exchange(LOOKING, NOTHING, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 
@@ -136,7 +153,7 @@ impl Audience {
     /// Something changed in this process: wakes the views that have not seen it.
     pub(crate) fn tell(&self, generation: u64) {
         for waiter in &self.inner().waiters {
-            if waiter.seen.load(Ordering::SeqCst) != generation {
+            if ![generation, LOOKING].contains(&waiter.seen.load(Ordering::SeqCst)) {
                 waiter.wake();
             }
         }
@@ -350,9 +367,15 @@ mod tests {
         waiter.clear();
         audience.add(&waiter);
         assert!(!readable(&waiter));
-        waiter.has_seen(7);
+        audience.tell(7);
+        waiter.has_seen(Some(7));
         audience.tell(7);
         assert!(!readable(&waiter));
+        waiter.clear();
+        waiter.has_seen(None);
+        assert!(readable(&waiter));
+        waiter.clear();
+        waiter.stop_looking();
         for _ in 0..3 {
             audience.tell(8);
             audience.missed_some();

@@ -1,11 +1,9 @@
 //! What killed writers left in `tmp/`. FORMATS.md §6.8.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sys::fs::{EntryKind, FsResult, join};
 
+use crate::files::Files;
 use crate::maildir::Maildir;
-use crate::state::State;
 
 /// Nobody writes a message for so long, seconds.
 const ABANDONED: i64 = 36 * 3600;
@@ -13,8 +11,8 @@ const ABANDONED: i64 = 36 * 3600;
 impl Maildir {
     /// Removes old files from `tmp/`, at the first look that this process takes at the mailbox. A
     /// failure hinders nothing.
-    pub(crate) fn clean_once(&self, state: &mut State) {
-        if !std::mem::replace(&mut state.cleaned, true)
+    pub(crate) fn clean_once(&self, files: &mut Files) {
+        if !std::mem::replace(&mut files.cleaned, true)
             && let Err(error) = self.clean()
         {
             tracing::debug!("{error}");
@@ -29,11 +27,7 @@ impl Maildir {
                 names.push(name.to_vec());
             }
         })?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let now = crate::unique::seconds();
         for name in names {
             let path = join(&tmp, &name);
             let stat = self.fs.lstat(&path)?;

@@ -3,9 +3,11 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use mailbox::{Copied, Error, Flags, NewMail, Uid, UidSet};
+use index::State;
+use mailbox::{Copied, Error, Keyword, NewMail, Uid, UidSet};
 use sys::fs::{FsError, FsFile, Time};
 
+use crate::files::uids_in;
 use crate::maildir::Maildir;
 use crate::save::{Saving, tmp_path};
 use crate::settings::Copies;
@@ -13,7 +15,7 @@ use crate::unique;
 
 /// One message to be copied.
 struct Source {
-    uid: u32,
+    uid: Uid,
     base: Vec<u8>,
     guid: Vec<u8>,
     mail: NewMail,
@@ -24,12 +26,13 @@ struct Source {
 /// # Errors
 /// Nothing was copied.
 pub fn copy(from: &Maildir, uids: &UidSet, to: &Arc<Maildir>) -> Result<Copied, Error> {
-    let sources = from.sources(uids)?;
+    let state = from.synced()?;
+    let sources = from.sources(&state, uids)?;
     let mut saving = Saving::begin(Arc::clone(to));
     let mut copied = Vec::with_capacity(sources.len());
     for source in sources {
-        match saving.copy_one(from, &source) {
-            Ok(()) => copied.extend(Uid::new(source.uid)),
+        match saving.copy_one((from, &state), &source) {
+            Ok(()) => copied.push(source.uid),
             Err(Error::Expunged) => {}
             Err(error) => return Err(error),
         }
@@ -43,36 +46,35 @@ pub fn copy(from: &Maildir, uids: &UidSet, to: &Arc<Maildir>) -> Result<Copied, 
 }
 
 impl Maildir {
-    fn sources(&self, uids: &UidSet) -> Result<Vec<Source>, Error> {
-        let mut state = self.state();
-        self.update(&mut state)?;
-        let wanted = state.uids_in(uids);
-        let sources = wanted.into_iter().filter_map(|uid| {
-            let record = state.record(uid)?;
-            let file = record.file()?;
-            let keywords = file
-                .letters
-                .iter()
-                .filter_map(|index| state.keywords.name(index));
+    fn sources(&self, state: &State, uids: &UidSet) -> Result<Vec<Source>, Error> {
+        let mut files = self.files();
+        let mut sources = Vec::new();
+        for uid in uids_in(state, uids).into_iter().filter_map(Uid::new) {
+            self.know_name(&mut files, state, uid)?;
+            let (Some(seq), Some(record)) = (state.seq(uid), files.record(uid.get())) else {
+                continue;
+            };
+            let set = state.keyword_set(seq).unwrap_or_default();
+            let names = set.iter().filter_map(|bit| state.keywords().get(bit));
             let mail = NewMail {
-                flags: file.flags.without(Flags::RECENT),
-                keywords: keywords.collect(),
+                flags: state.flags(seq).unwrap_or_default(),
+                keywords: names.filter_map(|name| Keyword::new(name).ok()).collect(),
                 ..NewMail::default()
             };
             let (base, guid) = (record.base().to_vec(), record.guid().to_vec());
-            Some(Source {
+            sources.push(Source {
                 uid,
                 base,
                 guid,
                 mail,
-            })
-        });
-        Ok(sources.collect())
+            });
+        }
+        Ok(sources)
     }
 }
 
 impl Saving {
-    fn copy_one(&mut self, from: &Maildir, source: &Source) -> Result<(), Error> {
+    fn copy_one(&mut self, from: (&Maildir, &State), source: &Source) -> Result<(), Error> {
         if self.maildir().options.copies == Copies::Linked {
             match self.link(from, source) {
                 Err(Error::Syscall { source: error, .. }) if needs_whole_file(&error) => {}
@@ -82,16 +84,20 @@ impl Saving {
         self.copy_whole(from, source)
     }
 
-    fn link(&mut self, from: &Maildir, source: &Source) -> Result<(), Error> {
+    fn link(&mut self, (from, state): (&Maildir, &State), source: &Source) -> Result<(), Error> {
         let tmp = tmp_path(self.maildir(), &unique::base_name());
         let fs = self.maildir().fs.clone();
-        from.with_path(source.uid, |path| fs.link(path, &tmp))?;
+        from.with_path((state, source.uid), |path| fs.link(path, &tmp))?;
         self.add(tmp, source.base.clone(), Some(&source.guid), &source.mail);
         Ok(())
     }
 
-    fn copy_whole(&mut self, from: &Maildir, source: &Source) -> Result<(), Error> {
-        let mut original = from.open_message(source.uid)?;
+    fn copy_whole(
+        &mut self,
+        (from, state): (&Maildir, &State),
+        source: &Source,
+    ) -> Result<(), Error> {
+        let mut original = from.open_message(state, source.uid)?;
         let mtime = original.stat()?.mtime;
         let file = self.new_file(&source.mail)?;
         copy_bytes(&mut original, &file)?;

@@ -51,12 +51,6 @@ impl Keywords {
         }
     }
 
-    /// The letters that have names in the file, with them.
-    pub fn named(&self) -> impl Iterator<Item = (usize, &Keyword)> {
-        let slots = self.names.iter().enumerate();
-        slots.filter_map(|(index, name)| name.as_ref().map(|name| (index, name)))
-    }
-
     /// The letter of a keyword, compared without case.
     #[must_use]
     pub fn index(&self, keyword: &Keyword) -> Option<usize> {
@@ -79,10 +73,11 @@ impl Keywords {
         Some(index)
     }
 
-    /// Is there a letter left for a new keyword?
+    /// The letters of an index's keywords; `None`: that one has none.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.names.iter().any(Option::is_none)
+    pub fn letters_of(&self, names: &[String]) -> Vec<Option<usize>> {
+        let keywords = names.iter().map(|name| Keyword::new(name).ok());
+        keywords.map(|keyword| self.index(&keyword?)).collect()
     }
 
     fn position(&self, keyword: &Keyword) -> Option<usize> {
@@ -136,13 +131,11 @@ mod tests {
     fn the_27th_keyword_has_no_room() {
         let mut keywords = Keywords::default();
         for index in 0..26 {
-            assert!(keywords.has_room());
             assert_eq!(
                 keywords.index_or_add(&keyword(&format!("k{index}"))),
                 Some(index)
             );
         }
-        assert!(!keywords.has_room());
         assert_eq!(keywords.index_or_add(&keyword("more")), None);
         assert_eq!(keywords.index_or_add(&keyword("K25")), Some(25));
     }

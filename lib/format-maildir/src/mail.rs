@@ -1,96 +1,84 @@
 //! One message of a view, read from its file.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
-use mailbox::{Backend, Error, Mail, MailDate, ReadSeek};
-use sys::fs::{FsError, FsFile, FsResult};
+use index::cache::FieldId;
+use index::{CacheEntry, CacheView, State};
+use mailbox::{Backend, Error, Mail, MailCache, MailDate, ReadSeek, Seq, Uid};
+use sys::fs::{FsError, FsFile};
 
 use crate::lines::CrlfCounter;
 use crate::maildir::Maildir;
 use crate::name::Sizes;
 use crate::packed::Body;
-use crate::state::State;
+use crate::record::Record;
 
-impl Maildir {
-    /// Does something with a message's path; if the file is not there, looks for it once.
-    ///
-    /// # Errors
-    /// [`Error::Expunged`]; what `act` failed with.
-    pub(crate) fn with_path<T>(
-        &self,
-        uid: u32,
-        mut act: impl FnMut(&Path) -> FsResult<T>,
-    ) -> Result<T, Error> {
-        let path = self.path(&self.state(), uid)?;
-        match act(&path) {
-            Err(error) if error.is_not_found() => {}
-            other => return Ok(other?),
-        }
-        let path = {
-            let mut state = self.state();
-            state.cur.forget();
-            self.update(&mut state)?;
-            self.path(&state, uid)?
-        };
-        act(&path).map_err(expunged)
-    }
-
-    pub(crate) fn open_message(&self, uid: u32) -> Result<FsFile, Error> {
-        self.with_path(uid, |path| self.fs.open_read(path))
-    }
-
-    fn path(&self, state: &State, uid: u32) -> Result<std::path::PathBuf, Error> {
-        state
-            .record(uid)
-            .and_then(|record| record.path(self.dir()))
-            .ok_or(Error::Expunged)
-    }
-}
-
-fn expunged(error: FsError) -> Error {
-    if error.is_not_found() {
-        Error::Expunged
-    } else {
-        error.into()
-    }
-}
-
-/// A message; its file is opened when something beyond its name is asked for.
-pub struct MaildirMail {
-    maildir: Arc<Maildir>,
-    uid: u32,
+/// A message; its file is opened when something is asked that neither index nor cache nor name tell.
+pub struct MaildirMail<'v> {
+    maildir: &'v Arc<Maildir>,
+    state: Arc<State>,
+    seq: Seq,
+    uid: Uid,
+    cache: Option<CacheEntry<'v>>,
     file: Option<FsFile>,
 }
 
-impl MaildirMail {
-    pub(crate) fn new(maildir: Arc<Maildir>, uid: u32) -> Self {
-        Self {
-            maildir,
-            uid,
-            file: None,
+impl Maildir {
+    pub(crate) fn open_message(&self, state: &State, uid: Uid) -> Result<FsFile, Error> {
+        self.with_path((state, uid), |path| self.fs.open_read(path))
+    }
+
+    /// What a message's line and name say.
+    fn with_record<T>(
+        &self,
+        (state, uid): (&State, Uid),
+        ask: impl FnOnce(&Record) -> T,
+    ) -> Result<T, Error> {
+        let mut files = self.files();
+        if files.record(uid.get()).is_none() {
+            self.read_list(&mut files, state)?;
         }
+        files.record(uid.get()).map(ask).ok_or(Error::Expunged)
+    }
+}
+
+impl<'v> MaildirMail<'v> {
+    pub(crate) fn new(
+        maildir: &'v Arc<Maildir>,
+        (state, seq): (&Arc<State>, Seq),
+        cache: Option<&'v mut CacheView>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            maildir,
+            uid: state.uid(seq).ok_or(Error::Expunged)?,
+            state: Arc::clone(state),
+            seq,
+            cache: cache.map(|view| CacheEntry::new(view, seq)),
+            file: None,
+        })
     }
 
     fn file(&mut self) -> Result<&FsFile, Error> {
         if self.file.is_none() {
-            let file = self.maildir.open_message(self.uid)?;
+            let file = self.maildir.open_message(&self.state, self.uid)?;
             self.check_size(&file)?;
             self.file = Some(file);
         }
         self.file.as_ref().ok_or(Error::Expunged)
     }
 
+    fn record<T>(&self, ask: impl FnOnce(&Record) -> T) -> Result<T, Error> {
+        self.maildir.with_record((&self.state, self.uid), ask)
+    }
+
     /// A name that lies about the size: count, once.
-    fn check_size(&self, file: &FsFile) -> Result<(), Error> {
+    fn check_size(&mut self, file: &FsFile) -> Result<(), Error> {
         let real = file.stat()?.size;
-        let told = {
-            let state = self.maildir.state();
-            let counted = state.counted.contains_key(&self.uid);
-            let record = state.record(self.uid).filter(|_| !counted);
-            record.and_then(|record| Sizes::of(record.base()).physical)
-        };
+        if self.counted().is_some() {
+            return Ok(());
+        }
+        let told = self.record(|record| Sizes::of(record.base()).physical)?;
         // A compressed file's name tells the size that the mail had before.
         if told.is_some_and(|told| told != real) && Body::method_of(file)?.is_none() {
             tracing::warn!(
@@ -102,7 +90,11 @@ impl MaildirMail {
         Ok(())
     }
 
-    fn count(&self, file: &FsFile) -> Result<u64, Error> {
+    fn counted(&self) -> Option<u64> {
+        self.maildir.files().counted.get(&self.uid.get()).copied()
+    }
+
+    fn count(&mut self, file: &FsFile) -> Result<u64, Error> {
         let mut counter = CrlfCounter::default();
         let mut chunk = vec![0; 64 * 1024];
         let mut body = Body::open(file)?;
@@ -114,26 +106,44 @@ impl MaildirMail {
                 Err(error) => return Err(read_error(file, error)),
             }
         }
-        let mut state = self.maildir.state();
-        state.counted.insert(self.uid, counter.bytes);
-        // The next time that the list is written it goes along: counted once and for all.
-        if let Some(record) = state.record_mut(self.uid)
-            && Sizes::of(record.base()) == Sizes::default()
-        {
-            let mut extra = record.extra().to_vec();
-            crate::uidlist::set_value(&mut extra, b'W', counter.bytes.to_string().as_bytes());
-            record.set_extra(&extra);
-        }
+        let uid = self.uid.get();
+        self.maildir.files().counted.insert(uid, counter.bytes);
+        self.learn(FieldId::SIZE_VIRTUAL, &counter.bytes.to_le_bytes());
         Ok(counter.bytes)
     }
 
-    fn known_size(&self) -> Result<Option<u64>, Error> {
-        let state = self.maildir.state();
-        if let Some(&size) = state.counted.get(&self.uid) {
+    /// RFC822.SIZE as the index has it: one more than it is, 0 for unknown. FORMATS.md §1.10.
+    fn indexed_size(&self) -> Option<u64> {
+        let bytes = self.state.ext_record(self.seq, "vsize")?.first_chunk()?;
+        u32::from_le_bytes(*bytes).checked_sub(1).map(u64::from)
+    }
+
+    fn known_size(&mut self) -> Result<Option<u64>, Error> {
+        if let Some(size) = self.counted().or_else(|| self.indexed_size()) {
             return Ok(Some(size));
         }
-        let record = state.record(self.uid).filter(|record| record.has_file());
-        Ok(record.ok_or(Error::Expunged)?.size())
+        let cached = self.cache.as_mut();
+        if let Some(size) = cached.and_then(|cache| cache.size(FieldId::SIZE_VIRTUAL)) {
+            return Ok(Some(size));
+        }
+        self.record(Record::size)
+    }
+
+    fn learn(&mut self, id: FieldId, value: &[u8]) {
+        if let Some(cache) = &mut self.cache {
+            cache.learn(id, value);
+        }
+    }
+
+    fn cached_date(&mut self, id: FieldId) -> Option<MailDate> {
+        self.cache.as_mut()?.date(id)
+    }
+
+    fn learn_date(&mut self, id: FieldId, seconds: i64) -> MailDate {
+        if let Some(cache) = &mut self.cache {
+            cache.learn_date(id, seconds);
+        }
+        MailDate::local(seconds)
     }
 }
 
@@ -146,7 +156,7 @@ fn read_error(file: &FsFile, source: io::Error) -> Error {
     .into()
 }
 
-impl Mail for MaildirMail {
+impl Mail for MaildirMail<'_> {
     fn size(&mut self) -> Result<u64, Error> {
         if let Some(size) = self.known_size()? {
             return Ok(size);
@@ -156,31 +166,41 @@ impl Mail for MaildirMail {
     }
 
     fn internal_date(&mut self) -> Result<MailDate, Error> {
-        Ok(MailDate::local(self.file()?.stat()?.mtime.sec))
+        if let Some(date) = self.cached_date(FieldId::DATE_RECEIVED) {
+            return Ok(date);
+        }
+        let received = self.file()?.stat()?.mtime.sec;
+        Ok(self.learn_date(FieldId::DATE_RECEIVED, received))
     }
 
     fn save_date(&mut self) -> Result<Option<MailDate>, Error> {
-        Ok(Some(MailDate::local(self.file()?.stat()?.ctime.sec)))
+        if let Some(date) = self.cached_date(FieldId::DATE_SAVE) {
+            return Ok(Some(date));
+        }
+        let changed = self.file()?.stat()?.ctime.sec;
+        Ok(Some(self.learn_date(FieldId::DATE_SAVE, changed)))
     }
 
     fn guid(&mut self) -> Result<String, Error> {
-        let state = self.maildir.state();
-        let record = state.record(self.uid).ok_or(Error::Expunged)?;
-        Ok(String::from_utf8_lossy(record.guid()).into_owned())
+        self.record(|record| String::from_utf8_lossy(record.guid()).into_owned())
     }
 
     fn backend(&mut self) -> Result<Backend, Error> {
         let links = self.file()?.stat()?.nlink;
-        let state = self.maildir.state();
-        let record = state.record(self.uid).ok_or(Error::Expunged)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let value = |key| crate::uidlist::value(record.extra(), key).map(text);
-        Ok(Backend {
-            pop3_uidl: value(b'P'),
-            pop3_order: value(b'O').and_then(|order| order.parse().ok()),
-            refcount: Some(links),
-            storage_id: Some(text(record.base())),
+        self.record(|record| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let value = |key| crate::uidlist::value(record.extra(), key).map(text);
+            Backend {
+                pop3_uidl: value(b'P'),
+                pop3_order: value(b'O').and_then(|order| order.parse().ok()),
+                refcount: Some(links),
+                storage_id: Some(text(record.base())),
+            }
         })
+    }
+
+    fn cache(&mut self) -> Option<&mut dyn MailCache> {
+        Some(self.cache.as_mut()?)
     }
 
     fn body(&mut self) -> Result<Box<dyn ReadSeek + '_>, Error> {

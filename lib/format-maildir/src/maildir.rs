@@ -1,20 +1,20 @@
 //! One mailbox, shared by all sessions of the process.
 
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mailbox::{
-    Context, Error, Guid, MailboxName, NewUidValidity, Place, Settings, Status, Uid, UidValidity,
-};
+use index::{State, Thresholds, cache};
+use mailbox::{Context, Error, Guid, MailboxName, NewUidValidity, Place, Settings, Status};
 use sys::fs::dotlock::{Dotlock, DotlockError};
-use sys::fs::{Fs, FsResult};
+use sys::fs::{Fs, FsError, FsResult};
 
 use crate::audience::{Audience, Motion, Waiter};
+use crate::batch::Queue;
+use crate::files::Files;
+use crate::open::Opened;
 use crate::record;
 use crate::settings::Options;
-use crate::state::State;
 use crate::watch::Watcher;
 
 /// How long we wait for somebody else's lock.
@@ -28,40 +28,15 @@ pub struct Maildir {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
     pub(crate) uid_validities: Arc<dyn NewUidValidity>,
-    watcher: Arc<Watcher>,
+    pub(crate) cache_settings: cache::Settings,
+    pub(crate) thresholds: Thresholds,
+    pub(crate) watcher: Arc<Watcher>,
     /// Views that wait for changes.
     pub(crate) audience: Arc<Audience>,
-    state: Mutex<State>,
-}
-
-/// The state, held by one session. Whoever waits is woken when it lets go of a changed one.
-pub(crate) struct Held<'m> {
-    state: MutexGuard<'m, State>,
-    audience: &'m Audience,
-    /// When it was taken.
-    generation: u64,
-}
-
-impl Deref for Held<'_> {
-    type Target = State;
-
-    fn deref(&self) -> &State {
-        &self.state
-    }
-}
-
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if self.state.generation != self.generation {
-            self.audience.tell(self.state.generation);
-        }
-    }
+    pub(crate) queue: Queue,
+    /// Open since it was first needed. Taken after `files`, never the other way round.
+    pub(crate) index: Mutex<Option<Opened>>,
+    files: Mutex<Files>,
 }
 
 impl Maildir {
@@ -82,9 +57,13 @@ impl Maildir {
             settings,
             options,
             uid_validities,
+            cache_settings: cache::Settings::default(),
+            thresholds: Thresholds::default(),
             watcher: Watcher::new(),
             audience: Arc::default(),
-            state: Mutex::default(),
+            queue: Queue::default(),
+            index: Mutex::default(),
+            files: Mutex::default(),
         }
     }
 
@@ -92,6 +71,21 @@ impl Maildir {
     #[must_use]
     pub fn watched_by(self, watcher: Arc<Watcher>) -> Self {
         Self { watcher, ..self }
+    }
+
+    /// What the configuration says about its cache.
+    #[must_use]
+    pub fn cached_as(self, cache_settings: cache::Settings) -> Self {
+        Self {
+            cache_settings,
+            ..self
+        }
+    }
+
+    /// When its index is written anew and its log is rotated.
+    #[must_use]
+    pub fn rotated_as(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
     }
 
     /// Makes the three directories, where they are missing.
@@ -111,27 +105,13 @@ impl Maildir {
         Ok(())
     }
 
-    /// Reads the mailbox if anything changed, and tells its numbers.
+    /// Its numbers, as they are on disk now.
     ///
     /// # Errors
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn status(&self) -> Result<Status, Error> {
-        let mut state = self.state();
-        self.update(&mut state)?;
-        let mut status = Status {
-            messages: 0,
-            recent: 0,
-            unseen: 0,
-            uid_next: uid_next(&state),
-            uid_validity: self.uid_validity(&state)?,
-            highest_modseq: None,
-        };
-        for (record, file) in state.messages() {
-            status.messages += 1;
-            status.recent += u32::from(state.is_recent(record, file));
-            status.unseen += u32::from(!file.flags.contains(mailbox::Flags::SEEN));
-        }
-        Ok(status)
+        let state = self.synced()?;
+        Ok(index::view::status_of(&state, state.recent()))
     }
 
     /// Something happened that no directory tells: whoever waits for changes looks.
@@ -144,9 +124,8 @@ impl Maildir {
     /// # Errors
     /// As [`Maildir::status`].
     pub fn guid(&self) -> Result<Guid, Error> {
-        let mut state = self.state();
-        self.update(&mut state)?;
-        state.guid.ok_or_else(|| self.corrupted("no mailbox guid"))
+        self.synced()?;
+        self.read_guid()
     }
 
     /// Where it is.
@@ -161,22 +140,27 @@ impl Maildir {
         &self.name
     }
 
-    pub(crate) fn state(&self) -> Held<'_> {
+    pub(crate) fn files(&self) -> MutexGuard<'_, Files> {
         // A thread that panicked half way left memory in doubt, the disk never: read it anew.
-        let state = self.state.lock().unwrap_or_else(|poisoned| {
-            self.state.clear_poison();
-            let mut state = PoisonError::into_inner(poisoned);
-            *state = State {
-                generation: state.generation + 1,
-                ..State::default()
-            };
-            state
+        self.files.lock().unwrap_or_else(|poisoned| {
+            self.files.clear_poison();
+            let mut files = PoisonError::into_inner(poisoned);
+            *files = Files::default();
+            files
+        })
+    }
+
+    /// Wakes the sessions that do not know this state.
+    pub(crate) fn tell(&self, files: &mut Files, state: &Arc<State>) {
+        let is_news = files.told.as_ref().is_none_or(|told| {
+            !Arc::ptr_eq(told, state)
+                && (told.keywords() != state.keywords() || !state.changes_since(told).is_empty())
         });
-        Held {
-            generation: state.generation,
-            state,
-            audience: &self.audience,
+        if is_news {
+            files.generation += 1;
+            self.audience.tell(files.generation);
         }
+        files.told = Some(Arc::clone(state));
     }
 
     /// Makes a view one of those that are woken by changes; fine if it is already. `false`: changes by
@@ -191,10 +175,6 @@ impl Maildir {
             self.watcher.catch_up();
         }
         self.audience.take_touched()
-    }
-
-    pub(crate) fn leave(&self, waiter: &Arc<Waiter>) {
-        self.watcher.leave(&self.audience, waiter);
     }
 
     /// Renames a message's file, and expects to hear of it.
@@ -217,12 +197,6 @@ impl Maildir {
             self.audience.take_back(&traces);
         }
         removed
-    }
-
-    pub(crate) fn uid_validity(&self, state: &State) -> Result<UidValidity, Error> {
-        state
-            .uid_validity
-            .ok_or_else(|| self.corrupted("no uidvalidity"))
     }
 
     pub(crate) fn lock(&self) -> Result<Dotlock, Error> {
@@ -253,6 +227,14 @@ impl Maildir {
         &self.place.mail
     }
 
+    pub(crate) fn gone(&self, error: FsError) -> Error {
+        if error.is_not_found() {
+            self.not_found()
+        } else {
+            error.into()
+        }
+    }
+
     pub(crate) fn not_found(&self) -> Error {
         Error::NotFound {
             mailbox: self.name.clone(),
@@ -266,10 +248,4 @@ impl Maildir {
             what: what.to_owned(),
         }
     }
-}
-
-/// The next UID, as far as UIDs go.
-pub(crate) fn uid_next(state: &State) -> Uid {
-    let next = u32::try_from(state.next_uid).unwrap_or(u32::MAX);
-    Uid::new(next).unwrap_or(Uid::MIN)
 }

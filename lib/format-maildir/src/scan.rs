@@ -4,13 +4,17 @@ mod new;
 
 use std::collections::HashMap;
 
+use index::State;
+use mailbox::Uid;
 use sys::fs::{EntryKind, FsResult};
 
+use crate::ext::SyncHeader;
+use crate::files::{Files, Unknown};
 use crate::maildir::Maildir;
 use crate::name;
 use crate::record::{Place, Record};
-use crate::stamp::{DirStamp, mtime};
-use crate::state::{Scanned, State, Unknown};
+use crate::settings::Syncs;
+use crate::stamp::{DirStamp, Doubt, mtime};
 
 /// What must be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,27 +26,41 @@ pub(crate) enum Stale {
 }
 
 /// Is a scan needed, and of what?
-///
-/// Lines that were appended have files that came before them, so a directory that has not changed
-/// since it was listed does not hold any, as long as the listing found nobody's files.
-pub(crate) fn stale(maildir: &Maildir, state: &mut State) -> FsResult<Stale> {
+pub(crate) fn stale(maildir: &Maildir, files: &mut Files, state: &State) -> FsResult<Stale> {
     for place in maildir.touched() {
-        state.stamp_mut(place).look_again();
+        files.stamp_mut(place).look_again();
     }
+    let header = SyncHeader::of(state);
     let mut stale = [false; 2];
     for (stale, place) in stale.iter_mut().zip(Place::ALL) {
-        let (stamp, mtime) = (state.stamp(place), mtime(maildir, place)?);
-        *stale = match state.scanned {
-            Scanned::Never => true,
-            Scanned::BeforeLines => !stamp.is_current_for_new_lines(mtime),
-            Scanned::Yes => !stamp.is_current(mtime),
+        let doubt = match (maildir.options.syncs, place) {
+            (Syncs::VeryDirty, Place::Cur) => Doubt::Ignore,
+            _ => Doubt::Recheck,
         };
+        let mtime = mtime(maildir, place)?;
+        let stamp = files.stamp_mut(place);
+        *stale = !stamp.is_current(mtime) && !stamp.adopt(header.dir(place), mtime, doubt);
     }
     Ok(match stale {
         [false, false] => Stale::Nothing,
         [true, false] => Stale::New,
         [_, true] => Stale::Both,
     })
+}
+
+/// How much of the files is known after a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is in `new/`; of the others nothing is to be said.
+    New,
+    /// Everything: a record without a file has none.
+    All,
+}
+
+/// What a scan gives.
+pub(crate) struct Listed {
+    pub extent: Extent,
+    pub findings: Findings,
 }
 
 /// What a scan found beside the files of known records.
@@ -66,42 +84,37 @@ pub(crate) struct Double {
 ///
 /// A listing is no snapshot: a file that is renamed while we read may be passed over. So nothing
 /// counts as gone before a second listing says so too.
-pub(crate) fn scan(maildir: &Maildir, state: &mut State, stale: Stale) -> FsResult<Findings> {
-    let found = match stale {
-        Stale::Nothing => Some(Findings::default()),
-        Stale::New => new::scan(maildir, state)?,
-        Stale::Both => None,
-    };
-    let found = match found {
-        Some(found) => found,
-        None => scan_both(maildir, state)?,
-    };
-    for place in Place::ALL {
-        state.stamp_mut(place).strangers |= found.unknown.iter().any(|(at, _)| *at == place);
+pub(crate) fn scan(
+    maildir: &Maildir,
+    files: &mut Files,
+    (state, stale): (&State, Stale),
+) -> FsResult<Listed> {
+    if stale == Stale::New
+        && let Some(findings) = new::scan(maildir, files)?
+    {
+        let extent = Extent::New;
+        return Ok(Listed { extent, findings });
     }
-    state.note_letters();
-    state.scanned = Scanned::Yes;
-    Ok(found)
+    Ok(Listed {
+        extent: Extent::All,
+        findings: scan_both(maildir, files, state)?,
+    })
 }
 
-fn scan_both(maildir: &Maildir, state: &mut State) -> FsResult<Findings> {
+fn scan_both(maildir: &Maildir, files: &mut Files, state: &State) -> FsResult<Findings> {
     let new = DirStamp::before_listing(maildir, Place::New)?;
     let cur = DirStamp::before_listing(maildir, Place::Cur)?;
-    let mut listing = Listing::new(state);
+    let mut listing = Listing::new(files);
     listing.read(maildir)?;
-    if listing.misses_some(state) {
+    if listing.misses_some(files, state) {
         listing.read(maildir)?;
     }
     let found = listing.finish();
-    let mut changed = false;
-    for (record, spot) in state.records.iter_mut().zip(found.spots) {
-        changed |= spot.apply(record, &found.infos);
+    for (record, spot) in files.records.iter_mut().zip(found.spots) {
+        spot.apply(record, &found.infos);
     }
-    if changed {
-        state.changed();
-    }
-    state.new = new;
-    state.cur = cur;
+    files.new = new;
+    files.cur = cur;
     Ok(found.findings)
 }
 
@@ -130,19 +143,11 @@ impl Spot {
         infos.get(at..end).unwrap_or_default()
     }
 
-    /// Tells whether that is news.
-    fn apply(self, record: &mut Record, infos: &[u8]) -> bool {
+    fn apply(self, record: &mut Record, infos: &[u8]) {
         match self.place {
-            Some(place) if record.is_at(place, self.info(infos)) => false,
-            Some(place) => {
-                record.set_file(place, self.info(infos));
-                true
-            }
-            None => {
-                let had = record.has_file();
-                record.clear_file();
-                had
-            }
+            Some(place) if record.is_at(place, self.info(infos)) => {}
+            Some(place) => record.set_file(place, self.info(infos)),
+            None => record.clear_file(),
         }
     }
 }
@@ -164,10 +169,10 @@ struct Finished {
 }
 
 impl<'s> Listing<'s> {
-    fn new(state: &'s State) -> Self {
+    fn new(files: &'s Files) -> Self {
         Self {
-            by_base: state.by_base(),
-            spots: vec![Spot::NOWHERE; state.records.len()],
+            by_base: files.by_base(),
+            spots: vec![Spot::NOWHERE; files.records.len()],
             infos: Vec::new(),
             unknown: Vec::new(),
             doubles: Vec::new(),
@@ -212,9 +217,13 @@ impl<'s> Listing<'s> {
         self.infos.extend_from_slice(info);
     }
 
-    fn misses_some(&self, state: &State) -> bool {
-        let mut pairs = state.records.iter().zip(&self.spots);
-        pairs.any(|(record, spot)| record.has_file() && spot.place.is_none())
+    /// Messages of the index, that is.
+    fn misses_some(&self, files: &Files, state: &State) -> bool {
+        let mut pairs = files.records.iter().zip(&self.spots);
+        pairs.any(|(record, spot)| {
+            let uid = Uid::new(record.uid).filter(|_| spot.place.is_none());
+            uid.is_some_and(|uid| state.seq(uid).is_some())
+        })
     }
 
     fn finish(self) -> Finished {
@@ -252,7 +261,11 @@ impl Findings {
 }
 
 /// Calls `each` for every file in a directory that can be a message.
-fn each_message(maildir: &Maildir, place: Place, mut each: impl FnMut(&[u8])) -> FsResult<()> {
+pub(crate) fn each_message(
+    maildir: &Maildir,
+    place: Place,
+    mut each: impl FnMut(&[u8]),
+) -> FsResult<()> {
     let dir = maildir.dir().join(place.dir());
     maildir.fs.read_dir(&dir, &mut |file_name, kind| {
         let is_file = !matches!(kind, EntryKind::Directory | EntryKind::Other);

@@ -10,9 +10,21 @@ pub enum Copies {
     Whole,
 }
 
+/// When `cur/` is listed: `maildir_very_dirty_syncs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Syncs {
+    /// Whenever somebody else may have changed it.
+    #[default]
+    Sure,
+    /// When its time tells that somebody has changed it, or a message is not found.
+    VeryDirty,
+}
+
 /// Of one mailbox, beside [`mailbox::Settings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Of copied messages.
     pub copies: Copies,
+    /// Of listings.
+    pub syncs: Syncs,
 }

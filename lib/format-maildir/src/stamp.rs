@@ -1,13 +1,15 @@
-//! Did a directory change? Its modification time tells, as far as clocks go.
+//! Did a directory change since the index was brought in line with it? Its modification time tells, as far
+//! as clocks go.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sys::fs::{FsResult, Time};
+use sys::fs::{FsResult, Stat, Time};
 
 use crate::audience::Audience;
+use crate::ext::DirTimes;
+use crate::files::Files;
 use crate::maildir::Maildir;
 use crate::record::Place;
-use crate::state::State;
 
 /// The kernel stamps files with a clock that ticks every 1 to 10 ms: within one tick a second change
 /// leaves no trace.
@@ -39,14 +41,27 @@ impl Recheck {
     }
 }
 
-/// The state of a directory at its last listing.
+/// Is a directory believed that was listed right after a change?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// No: somebody else may have changed it in the same moment.
+    Recheck,
+    /// Yes, until a message cannot be found: `maildir_very_dirty_syncs`.
+    Ignore,
+}
+
+/// The state of a directory that the index knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DirStamp {
     mtime: Option<Time>,
+    /// When it was listed, UNIX seconds.
+    checked: u32,
     /// Something may have changed within the same tick of the clock.
     recheck: Option<Recheck>,
-    /// There were files that no record knew.
-    pub strangers: bool,
+    /// It was heard that something changed.
+    was_heard: bool,
+    /// We listed it, and know its names since.
+    was_listed: bool,
 }
 
 impl DirStamp {
@@ -56,16 +71,20 @@ impl DirStamp {
         let mtime = mtime(maildir, place)?;
         let tick = if mtime.nsec == 0 { COARSE_TICK } else { TICK };
         let since_epoch = Duration::new(u64::try_from(mtime.sec).unwrap_or(0), mtime.nsec);
-        let age = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|now| now.checked_sub(since_epoch));
+        let age = now().checked_sub(since_epoch);
         let settled = age.is_some_and(|age| age > tick);
         Ok(Self {
             mtime: Some(mtime),
+            checked: seconds(now()),
             recheck: (!settled).then_some(recheck),
-            strangers: false,
+            was_heard: false,
+            was_listed: true,
         })
+    }
+
+    /// Are the names in it known?
+    pub(crate) fn is_listed(&self) -> bool {
+        self.was_listed && self.mtime.is_some()
     }
 
     /// Is the listing as good as a new one?
@@ -77,23 +96,60 @@ impl DirStamp {
         self.mtime == Some(mtime) && !is_due
     }
 
-    /// Is it as good even if there are lines now that were not there then?
-    pub(crate) fn is_current_for_new_lines(&self, mtime: Time) -> bool {
-        let is_sure = !matches!(self.recheck, Some(Recheck::At(_)));
-        self.mtime == Some(mtime) && is_sure && !self.strangers
+    /// Somebody else has listed it for the index: takes over when that was, if that is as good as a listing
+    /// now.
+    pub(crate) fn adopt(&mut self, known: DirTimes, mtime: Time, doubt: Doubt) -> bool {
+        if !known.is_of(mtime) {
+            return false;
+        }
+        let doubtful = known.is_dirty() && doubt == Doubt::Recheck;
+        if doubtful && self.mtime == Some(mtime) {
+            // Our own listing, of which we know better when to look again.
+            return false;
+        }
+        let due = u64::from(known.checked) + 2;
+        let wait = Duration::from_secs(due).saturating_sub(now());
+        if doubtful && (self.was_heard || wait.is_zero()) {
+            return false;
+        }
+        *self = Self {
+            mtime: Some(mtime),
+            checked: known.checked,
+            recheck: doubtful.then(|| Recheck::At(Instant::now() + wait)),
+            was_heard: false,
+            was_listed: false,
+        };
+        true
+    }
+
+    /// For the header of the index.
+    pub(crate) fn times(&self) -> Option<DirTimes> {
+        Some(DirTimes::new(self.mtime?, self.checked))
     }
 
     /// Whatever the time says: list it again.
     pub(crate) fn forget(&mut self) {
         self.mtime = None;
+        self.was_heard = true;
     }
 
-    /// A change was seen that time stamps may be too coarse to tell.
+    /// A change was heard of that time stamps may be too coarse to tell.
     pub(crate) fn look_again(&mut self) {
         if self.recheck.is_some() {
             self.forget();
         }
+        self.was_heard = true;
     }
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Brackets changes of our own, so that they do not cost a listing.
@@ -103,22 +159,18 @@ pub(crate) struct OwnChange {
 }
 
 impl OwnChange {
-    /// Right after an update: the stamps are as new as can be.
-    pub(crate) fn after_update() -> Self {
-        Self::default()
-    }
-
-    /// At any other time: a directory that has changed meanwhile is to be listed, whatever we do to it.
+    /// A directory that has changed since it was listed is to be listed, whatever we do to it.
     pub(crate) fn begin(
         maildir: &Maildir,
-        state: &mut State,
+        files: &mut Files,
         places: impl IntoIterator<Item = Place>,
     ) -> FsResult<Self> {
         let mut own = Self::default();
         for place in places {
-            if state.stamp(place).mtime.is_some() && own.will_touch(place) {
+            if files.stamp(place).mtime.is_some() && !own.touched.contains(&place) {
+                own.touched.push(place);
                 let now = mtime(maildir, place)?;
-                let stamp = state.stamp_mut(place);
+                let stamp = files.stamp_mut(place);
                 if stamp.mtime != Some(now) {
                     stamp.forget();
                 }
@@ -127,29 +179,30 @@ impl OwnChange {
         Ok(own)
     }
 
-    /// Something changes in this directory. `false`: something has already.
-    pub(crate) fn will_touch(&mut self, place: Place) -> bool {
-        let first = !self.touched.contains(&place);
-        if first {
-            self.touched.push(place);
-        }
-        first
-    }
-
     /// What was done is done: where the time stamps cannot be had, the next update lists.
-    pub(crate) fn end(self, maildir: &Maildir, state: &mut State) {
+    pub(crate) fn end(self, maildir: &Maildir, files: &mut Files) {
         for place in self.touched {
-            if state.stamp(place).mtime.is_none() {
+            if files.stamp(place).mtime.is_none() {
                 continue;
             }
-            let now = mtime(maildir, place).ok();
-            let stamp = state.stamp_mut(place);
-            if stamp.mtime != now {
-                stamp.mtime = now;
-                stamp.recheck = Some(Recheck::after(OWN_CHANGE, &maildir.audience));
+            let changed = mtime(maildir, place).ok();
+            let stamp = files.stamp_mut(place);
+            if stamp.mtime != changed {
+                *stamp = DirStamp {
+                    mtime: changed,
+                    checked: seconds(now()),
+                    recheck: Some(Recheck::after(OWN_CHANGE, &maildir.audience)),
+                    ..*stamp
+                };
             }
         }
     }
+}
+
+/// Could it change once more within the second of its last change?
+pub(crate) fn is_fresh(stat: &Stat) -> bool {
+    let now = i64::from(seconds(now()));
+    stat.mtime.sec.saturating_add(1) >= now
 }
 
 pub(crate) fn mtime(maildir: &Maildir, place: Place) -> FsResult<Time> {

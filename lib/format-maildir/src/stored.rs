@@ -1,17 +1,119 @@
-//! A Maildir as storage knows it.
+//! A Maildir as storage knows it, and as its views use it.
 
 use std::any::Any;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use index::view::{Backend, Removal, View};
+use index::{CacheView, Cached, State};
 use mailbox::{
-    Access, Copied, Error, Guid, Mailbox, MailboxName, Place, Save, Status, StoredMailbox, UidSet,
-    copy_by_saving,
+    Access, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Mark, Place, Save, Seq,
+    Stamp, Status, StoredMailbox, UidSet, copy_by_saving,
 };
 
+use crate::audience::{Audience, Waiter};
 use crate::copy::copy;
+use crate::mail::MaildirMail;
 use crate::maildir::Maildir;
 use crate::save::Saving;
-use crate::view::View;
+use crate::stamp;
+use crate::watch::Watcher;
+
+/// A session that hears of changes; no more when it is dropped.
+pub struct Listener {
+    waiter: Arc<Waiter>,
+    watcher: Arc<Watcher>,
+    audience: Arc<Audience>,
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.waiter.as_fd()
+    }
+}
+
+impl index::view::Waiter for Listener {
+    fn clear(&self) {
+        self.waiter.clear();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.watcher.leave(&self.audience, &self.waiter);
+    }
+}
+
+impl Backend for Maildir {
+    type Waiter = Listener;
+
+    fn sync(&self, access: Access) -> Result<Arc<State>, Error> {
+        let state = self.synced()?;
+        if access == Access::ReadWrite {
+            self.clean_once(&mut self.files());
+        }
+        Ok(state)
+    }
+
+    fn claim_recent(&self, next: u32) -> Result<u32, Error> {
+        self.claim(next)
+    }
+
+    fn mail<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        Ok(Box::new(MaildirMail::new(self, (state, seq), None)?))
+    }
+
+    fn mail_cached<'v>(
+        self: &'v Arc<Self>,
+        state: &Arc<State>,
+        seq: Seq,
+        cache: &'v mut CacheView,
+    ) -> Result<Box<dyn Mail + 'v>, Error> {
+        Ok(Box::new(MaildirMail::new(self, (state, seq), Some(cache))?))
+    }
+
+    fn cached(&self) -> Option<Arc<Cached>> {
+        let slot = self.slot();
+        slot.as_ref().map(|opened| Arc::clone(&opened.cached))
+    }
+
+    fn waiter(&self) -> Option<Listener> {
+        let waiter = Waiter::new();
+        let waiter = waiter.inspect_err(|error| tracing::warn!("eventfd failed: {error}"));
+        Some(Listener {
+            waiter: waiter.ok()?,
+            watcher: Arc::clone(&self.watcher),
+            audience: Arc::clone(&self.audience),
+        })
+    }
+
+    /// Of the end of its watches it has been told.
+    fn keeps_awake(&self, listener: &Listener) -> bool {
+        listener.waiter.stop_looking();
+        self.join(&listener.waiter) || listener.waiter.is_woken()
+    }
+
+    fn has_told(&self, listener: &Listener, state: &Arc<State>) {
+        let files = self.files();
+        let told = files.told.as_ref();
+        let is_last = told.is_some_and(|told| Arc::ptr_eq(told, state));
+        listener
+            .waiter
+            .has_seen(is_last.then_some(files.generation));
+    }
+
+    fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
+        self.store_flags(uids, change)
+    }
+
+    fn remove(&self, uids: &UidSet, which: Removal) -> Result<(), Error> {
+        self.remove(uids, which)
+    }
+}
 
 impl StoredMailbox for Maildir {
     fn place(&self) -> &Place {
@@ -23,14 +125,11 @@ impl StoredMailbox for Maildir {
     }
 
     fn exists(&self) -> Result<bool, Error> {
-        let stat = self.fs.stat_opt(&self.place.mail)?;
-        Ok(stat.is_some_and(|stat| stat.is_dir()))
+        self.is_there()
     }
 
     fn create(&self) -> Result<(), Error> {
-        self.create_dirs()?;
-        // Gives it UIDVALIDITY and GUID.
-        self.status().map(|_| ())
+        self.make()
     }
 
     fn guid(&self) -> Result<Guid, Error> {
@@ -39,6 +138,25 @@ impl StoredMailbox for Maildir {
 
     fn status(&self) -> Result<Status, Error> {
         self.status()
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        let index = self.place.index.as_deref();
+        let Some(mut told) = index::list::stamp(&self.fs, index)? else {
+            return Ok(None);
+        };
+        let mut numbers = [0; 2];
+        for (number, dir) in numbers.iter_mut().zip(["new", "cur"]) {
+            let stat = self.fs.stat(&self.dir().join(dir));
+            let stat = stat.map_err(|error| self.gone(error))?;
+            if stamp::is_fresh(&stat) {
+                return Ok(None);
+            }
+            *number = index::list::seconds(&stat);
+        }
+        let name = "maildir";
+        told.marks.push(Mark { name, numbers });
+        Ok(Some(told))
     }
 
     fn open(
@@ -54,15 +172,18 @@ impl StoredMailbox for Maildir {
     }
 
     fn copy_from(self: Arc<Self>, from: &mut dyn Mailbox, uids: &UidSet) -> Result<Copied, Error> {
-        match from.as_any().downcast_ref::<View>() {
-            Some(view) => copy(view.maildir(), uids, &self),
+        match from.as_any().downcast_ref::<View<Self>>() {
+            Some(view) => copy(view.backend(), uids, &self),
             None => copy_by_saving(from, uids, self.begin_save()?),
         }
     }
 
-    /// What makes it a mailbox is all in its directories.
     fn prepare_delete(&self) -> Result<(), Error> {
-        Ok(())
+        self.mark_deleted()
+    }
+
+    fn note_rename(&self) -> Result<(), Error> {
+        self.stamp_rename()
     }
 
     fn wake(&self) {

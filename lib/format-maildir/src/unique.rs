@@ -26,6 +26,14 @@ pub fn base_name() -> String {
     format!("{}.M{}P{pid}.{host}", time.as_secs(), time.subsec_micros())
 }
 
+/// UNIX time.
+pub(crate) fn seconds() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// The host's name as it can stand in a file name: `/` and `:` as `\057` and `\072`, and no comma,
 /// which begins the sizes.
 fn host() -> String {

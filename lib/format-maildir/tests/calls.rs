@@ -35,9 +35,14 @@ fn settled() -> Rig {
 }
 
 #[test]
-fn a_mailbox_in_memory_costs_three_stats() {
+fn a_mailbox_in_memory_costs_four_stats() {
     let rig = settled();
-    let stats = ["stat dovecot-uidlist", "stat new", "stat cur"];
+    let stats = [
+        "stat dovecot.index.log",
+        "stat dovecot-uidlist",
+        "stat new",
+        "stat cur",
+    ];
     assert_eq!(calls(&rig, || drop(rig.view())), stats);
     assert_eq!(
         calls(&rig, || assert_eq!(
@@ -71,7 +76,12 @@ fn a_delivery_syncs_message_directory_and_list() {
         "create dovecot-uidlist.lock",
         "write",
         "fstat",
+        // Is the index in line?
+        "stat dovecot.index.log",
+        "stat new",
+        "stat cur",
         "stat dovecot-uidlist",
+        "stat new",
         "rename message",
         "open new",
         "sync_all",
@@ -79,6 +89,14 @@ fn a_delivery_syncs_message_directory_and_list() {
         "write",
         "sync_data",
         "fstat",
+        "stat new",
+        // Nothing is synced here: the files tell all of it.
+        "stat dovecot.index.log",
+        "try_lock",
+        "stat dovecot.index.log",
+        "stat dovecot.index.log",
+        "write",
+        "try_lock",
         "stat dovecot-uidlist.lock",
         "unlink dovecot-uidlist.lock",
     ];

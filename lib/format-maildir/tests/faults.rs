@@ -53,7 +53,7 @@ const CASES: [Case; 7] = [
         name: "select",
         run: |m| {
             let name = mailbox::MailboxName::new("INBOX").unwrap();
-            format_maildir::view::View::open(Arc::clone(m), name, Access::ReadWrite).map(drop)
+            format_maildir::View::open(Arc::clone(m), name, Access::ReadWrite).map(drop)
         },
     },
 ];

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use common::{Rig, save, set, settle};
-use format_maildir::view::View;
+use format_maildir::View;
 use mailbox::{Access, Change, Error, Expunges, FlagChange, Flags, Mailbox, Seq};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::fs::faulty::Fault;

@@ -85,7 +85,9 @@ impl Options {
         match list.location.format {
             Format::Maildir => {
                 let maildir = Maildir::new(context, self.maildir);
-                Ok(Arc::new(maildir.watched_by(Arc::clone(&shared.watcher))))
+                let maildir = maildir.watched_by(Arc::clone(&shared.watcher));
+                let maildir = maildir.cached_as(self.cache.clone());
+                Ok(Arc::new(maildir.rotated_as(self.thresholds)))
             }
             Format::Sdbox => {
                 let sdbox = Sdbox::new(context, self.sdbox.clone());

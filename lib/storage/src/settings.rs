@@ -1,6 +1,6 @@
 //! What the configuration says about a user's mail, by the names of the settings.
 
-use format_maildir::settings::{Copies, Options};
+use format_maildir::settings::{Copies, Options, Syncs};
 use index::{Thresholds, cache};
 use mailbox::{Durability, LineEnds};
 use std::collections::BTreeMap;
@@ -86,6 +86,8 @@ pub struct Settings {
     pub mbox_md5: MboxMd5,
     /// COPY makes hard links.
     pub maildir_copy_with_hardlinks: bool,
+    /// Only we change the files of a Maildir.
+    pub maildir_very_dirty_syncs: bool,
     /// None: one, private, without prefix, with INBOX.
     pub namespace: Vec<NamespaceSettings>,
 }
@@ -282,6 +284,10 @@ impl Settings {
                 true => Copies::Linked,
                 false => Copies::Whole,
             },
+            syncs: match self.maildir_very_dirty_syncs {
+                true => Syncs::VeryDirty,
+                false => Syncs::Sure,
+            },
         }
     }
 }
@@ -332,6 +338,7 @@ impl Default for Settings {
             mdbox_rotate_size: Size(10 << 20),
             mdbox_rotate_interval: Seconds(0),
             maildir_copy_with_hardlinks: true,
+            maildir_very_dirty_syncs: false,
             namespace: Vec::new(),
         }
     }

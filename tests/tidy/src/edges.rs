@@ -35,7 +35,7 @@ const MAIL: [(&str, &[&str]); 12] = [
     ("index", &["mailbox", "index-cache"]),
     ("dump", &["mailbox", "index"]),
     ("dbox", &["mailbox", "index"]),
-    ("format-maildir", &["mailbox"]),
+    ("format-maildir", &["mailbox", "index"]),
     ("format-mbox", &["mailbox", "index"]),
     ("format-sdbox", &["mailbox", "index", "dbox"]),
     ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),

@@ -15,7 +15,8 @@ const MAX_KEPT: usize = 256 << 20;
 pub struct Stamp {
     dev: u64,
     ino: u64,
-    mtime: Time,
+    /// Last change.
+    pub mtime: Time,
     /// Bytes, up to the last LF.
     pub size: u64,
 }
@@ -93,6 +94,21 @@ pub fn load(fs: &Fs, path: &Path) -> FsResult<Option<Loaded>> {
     let mut reader = Reader::new(&file, 0, None)?;
     reader.run()?;
     Ok(Some(reader.finish()))
+}
+
+/// The header alone; `None` where there is none that can be trusted.
+///
+/// # Errors
+/// It cannot be read.
+pub fn header(fs: &Fs, path: &Path) -> FsResult<Option<Header>> {
+    let Some(file) = found(fs.open_read(path))? else {
+        return Ok(None);
+    };
+    let mut start = [0; MAX_LINE];
+    let read = file.read_at(&mut start, 0)?;
+    let mut lines = start.get(..read).unwrap_or_default().split(|b| *b == b'\n');
+    let header = lines.next().and_then(|line| Header::decode(line).ok());
+    Ok(header.map(|(_, header)| header))
 }
 
 /// Reads what was appended to a file of version 3 that had `stamp` and was sound; `None` where it

@@ -9,17 +9,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use format_maildir::Maildir;
+use format_maildir::View;
 use format_maildir::save::Saving;
 use format_maildir::settings::Options;
-use format_maildir::view::View;
 use mailbox::{
     Access, Context, Durability, Error, Flags, Keyword, MailDate, Mailbox, MailboxName, NewMail,
     NewUidValidity, Place, Save, Seq, Settings, Uid, UidSet, UidValidity,
 };
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use sys::fs::Fs;
 use sys::fs::faulty::{Fault, FaultyFs};
 
@@ -115,9 +118,18 @@ fn open(
     counter: &Arc<Counter>,
     durability: Durability,
 ) -> Arc<Maildir> {
+    open_at(home.path().join("Maildir"), faults, counter, durability)
+}
+
+pub fn open_at(
+    path: PathBuf,
+    faults: &Arc<FaultyFs>,
+    counter: &Arc<Counter>,
+    durability: Durability,
+) -> Arc<Maildir> {
     let context = Context {
         fs: Fs::new(Arc::clone(faults) as _),
-        place: place(home.path().join("Maildir")),
+        place: place(path),
         name: MailboxName::new("INBOX").unwrap(),
         settings: Settings {
             durability,
@@ -126,6 +138,78 @@ fn open(
         uid_validities: Arc::clone(counter) as _,
     };
     Arc::new(Maildir::new(context, Options::default()))
+}
+
+/// A private copy of a fixture; gone on drop.
+pub struct Fixture {
+    name: String,
+    dir: tempfile::TempDir,
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/dovecot-2.3.19")
+}
+
+impl Fixture {
+    pub fn unpack(name: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tar = Command::new("tar")
+            .args(["--zstd", "--no-same-owner", "-xf"])
+            .arg(fixtures().join(format!("{name}.tar.zst")))
+            .arg("-C")
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(tar.success());
+        let name = name.to_owned();
+        Self { name, dir }
+    }
+
+    pub fn mailboxes(&self) -> serde_json::Map<String, Value> {
+        let text = std::fs::read(fixtures().join(format!("{}.json", self.name))).unwrap();
+        let expected: Value = serde_json::from_slice(&text).unwrap();
+        expected["mailboxes"].as_object().unwrap().clone()
+    }
+
+    /// Directory of a mailbox by its name in IMAP.
+    pub fn path(&self, mailbox: &str) -> PathBuf {
+        let mut entries = std::fs::read_dir(self.dir.path()).unwrap();
+        let root = entries.next().unwrap().unwrap().path().join("Maildir");
+        match mailbox {
+            "INBOX" => root,
+            _ if self.name == "maildirfs" => root.join(mailbox),
+            _ => root.join(format!(".{}", mailbox.replace('/', "."))),
+        }
+    }
+
+    pub fn maildir(&self, mailbox: &str) -> Arc<Maildir> {
+        self.watched(mailbox).0
+    }
+
+    /// The same with what it asks of the disk.
+    pub fn watched(&self, mailbox: &str) -> (Arc<Maildir>, Arc<FaultyFs>) {
+        let faults = Arc::new(FaultyFs::new(Fault::None));
+        let counter = Arc::default();
+        let path = self.path(mailbox);
+        (open_at(path, &faults, &counter, Durability::Synced), faults)
+    }
+}
+
+/// With every line ended by CRLF.
+pub fn with_crlf(stored: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for &byte in stored {
+        if byte == b'\n' && text.last() != Some(&b'\r') {
+            text.push(b'\r');
+        }
+        text.push(byte);
+    }
+    text
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Everything in one directory.

@@ -1,32 +1,24 @@
-//! What is known of one mailbox: the uidlist, and the file that each entry has now. Shared by all
-//! sessions of the process; memory only, rebuilt from disk at any time.
+//! What is known of the files of one mailbox: the uidlist, and the name that each entry's file has now.
+//! Shared by all sessions of the process; memory only, read when it is needed, and never what a session
+//! is told: that is the index.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use mailbox::{Guid, UidValidity};
+use index::State;
+use mailbox::{Guid, UidSet, UidValidity};
 use sys::fs::FsFile;
 
+use crate::ext::{DirTimes, ListTimes, SyncHeader};
 use crate::keywords::Keywords;
-use crate::record::{File, Place, Record};
+use crate::record::{Place, Record};
 use crate::stamp::DirStamp;
 use crate::uidlist::load::{Damage, Stamp};
 
-/// Has every record the file that belongs to it?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Scanned {
-    /// The list was read, the directories were not.
-    #[default]
-    Never,
-    /// Of those lines that were there at the last scan.
-    BeforeLines,
-    /// Records without files are dead.
-    Yes,
-}
-
 /// Everything known.
 #[derive(Debug)]
-pub(crate) struct State {
-    /// `None`: nothing was read yet.
+pub(crate) struct Files {
+    /// `None`: the list was not read yet.
     pub uid_validity: Option<UidValidity>,
     /// Up to 2^32.
     pub next_uid: u64,
@@ -38,30 +30,29 @@ pub(crate) struct State {
     /// The list that was read. While it is open no other file gets its inode number, so that
     /// `list_stamp` cannot mistake another list for this one.
     pub list_file: Option<FsFile>,
-    pub scanned: Scanned,
     /// Why the list must be written anew before anything is added to it.
     pub rewrite: Option<&'static str>,
     /// New UIDs could repeat old ones.
     pub uids_lost: bool,
     pub keywords: Keywords,
     pub keywords_stamp: Option<Stamp>,
-    /// Some message has a letter that means nothing yet: its name may be on its way.
-    pub has_unnamed_letters: bool,
     pub new: DirStamp,
     pub cur: DirStamp,
-    /// Messages from here on were shown to no session as `\Recent`.
-    pub recent_from: u64,
     /// Sizes with CRLF that had to be counted.
     pub counted: HashMap<u32, u64>,
     /// Was `tmp/` looked through?
     pub cleaned: bool,
     /// Was it said that we may only read?
     pub told_denied: bool,
+    /// Requests of others could not be done.
+    pub gave_up: bool,
+    /// What sessions of this process were last woken for.
+    pub told: Option<Arc<State>>,
     /// Goes up with every change that a view can see.
     pub generation: u64,
 }
 
-impl Default for State {
+impl Default for Files {
     fn default() -> Self {
         Self {
             uid_validity: None,
@@ -71,18 +62,17 @@ impl Default for State {
             records: Vec::new(),
             list_stamp: None,
             list_file: None,
-            scanned: Scanned::Never,
             rewrite: None,
             uids_lost: false,
             keywords: Keywords::default(),
             keywords_stamp: None,
-            has_unnamed_letters: false,
             new: DirStamp::default(),
             cur: DirStamp::default(),
-            recent_from: 1,
             counted: HashMap::new(),
             cleaned: false,
             told_denied: false,
+            gave_up: false,
+            told: None,
             generation: 0,
         }
     }
@@ -91,7 +81,7 @@ impl Default for State {
 /// What a scan found that no record knows.
 pub(crate) type Unknown = Vec<(Place, Box<[u8]>)>;
 
-impl State {
+impl Files {
     pub(crate) fn position(&self, uid: u32) -> Option<usize> {
         self.records
             .binary_search_by_key(&uid, |record| record.uid)
@@ -105,18 +95,6 @@ impl State {
     pub(crate) fn record_mut(&mut self, uid: u32) -> Option<&mut Record> {
         let position = self.position(uid)?;
         self.records.get_mut(position)
-    }
-
-    /// Messages: records that have files.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = (&Record, File)> {
-        self.records
-            .iter()
-            .filter_map(|record| Some((record, record.file()?)))
-    }
-
-    /// Has no session been shown this message as `\Recent`?
-    pub(crate) fn is_recent(&self, record: &Record, file: File) -> bool {
-        file.place == Place::New || u64::from(record.uid) >= self.recent_from
     }
 
     /// Base name → position. Of two lines for one file the later one counts.
@@ -141,28 +119,18 @@ impl State {
         }
     }
 
-    /// After letters or their names changed.
-    pub(crate) fn note_letters(&mut self) {
-        let files = self.messages();
-        let used = files.fold(0, |used, (_, file)| used | file.letters.0);
-        let named = self.keywords.named();
-        let named = named.fold(0, |named, (index, _)| named | 1 << index);
-        self.has_unnamed_letters = used & !named != 0;
-    }
-
-    pub(crate) fn changed(&mut self) {
-        self.generation += 1;
+    /// Both directories are to be listed.
+    pub(crate) fn forget_dirs(&mut self) {
+        self.new.forget();
+        self.cur.forget();
     }
 
     /// A message's file is in `cur/` now, under this name.
     pub(crate) fn moved_to_cur(&mut self, uid: u32, file_name: &[u8]) {
         let info = file_name.get(crate::name::base(file_name).len()..);
         let info = info.unwrap_or_default();
-        if let Some(record) = self.record_mut(uid)
-            && !record.is_at(Place::Cur, info)
-        {
+        if let Some(record) = self.record_mut(uid) {
             record.set_file(Place::Cur, info);
-            self.changed();
         }
     }
 
@@ -171,7 +139,6 @@ impl State {
         if let Some(record) = self.record_mut(uid) {
             record.clear_file();
             self.counted.remove(&uid);
-            self.changed();
         }
     }
 
@@ -182,13 +149,40 @@ impl State {
         self.uids_lost |= damage.uids_lost;
     }
 
-    /// Is it known that so many lines are dead that it pays to write the list anew? FORMATS.md §4.2.
-    pub(crate) fn is_mostly_dead(&self) -> bool {
-        let dead = self
-            .records
-            .iter()
-            .filter(|record| !record.has_file())
-            .count();
-        self.scanned == Scanned::Yes && dead >= 8 && dead * 4 >= self.records.len()
+    /// Does it pay to write the list anew, which has lines of messages that are gone? FORMATS.md §4.2.
+    pub(crate) fn is_mostly_dead(&self, state: &State) -> bool {
+        let living = usize::try_from(state.len()).unwrap_or(usize::MAX);
+        let dead = self.records.len().saturating_sub(living);
+        dead >= 8 && dead * 4 >= self.records.len()
     }
+
+    /// For the index: how the directories look now, as far as we know, and the list, where the caller has
+    /// just read or written it.
+    pub(crate) fn header(&self, state: &State, list: Option<Stamp>) -> SyncHeader {
+        let known = SyncHeader::of(state);
+        let dir = |place| -> DirTimes {
+            let times = self.stamp(place).times();
+            times.unwrap_or_else(|| known.dir(place))
+        };
+        SyncHeader {
+            new: dir(Place::New),
+            cur: dir(Place::Cur),
+            list: list.map_or(known.list, |stamp| ListTimes::of(stamp.mtime, stamp.size)),
+        }
+    }
+}
+
+/// UIDs of the set that an index has, ascending.
+pub(crate) fn uids_in(state: &State, uids: &UidSet) -> Vec<u32> {
+    let mut found = Vec::new();
+    for &(first, last) in uids.ranges() {
+        let mut seq = state.seq_at_least(first);
+        while let Some(at) = seq
+            && let Some(uid) = state.uid(at).filter(|uid| *uid <= last)
+        {
+            found.push(uid.get());
+            seq = mailbox::Seq::new(at.get() + 1);
+        }
+    }
+    found
 }
