@@ -1,10 +1,12 @@
 //! One attempt to prove who one is: names, fields and what the databases have said so far.
 
-use crate::client::{Client, Context};
+use config::expand;
+
+use crate::client::Client;
+use crate::context::Context;
 use crate::fields::Fields;
-use crate::names::{Names, check, user_value};
+use crate::names::{Names, check};
 use crate::outside::{Level, Note, Outside};
-use crate::template::Name;
 
 /// What the attempt is about at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +116,8 @@ impl<'a> Attempt<'a> {
     /// A database may correct the name, but no name may come of it that a client could not have.
     fn rename(&mut self, field: &str, value: &str) -> Result<(), String> {
         let user = &self.names.user;
-        let username = user_value(user, &Name::Username).unwrap_or_default();
-        let domain = user_value(user, &Name::Domain).unwrap_or_default();
+        let username = expand::of_user(user, "username").unwrap_or_default();
+        let domain = expand::of_user(user, "domain").unwrap_or_default();
         let renamed = match field {
             "user" => value.to_owned(),
             "username" if domain.is_empty() || value.contains('@') => value.to_owned(),

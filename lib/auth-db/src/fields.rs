@@ -1,6 +1,8 @@
 //! Fields that databases return: names with values, in the order they came, each name once.
 
-use crate::template::{self, Template, Values};
+use config::expand::{Error, Template};
+
+use crate::context::{Context, template};
 
 /// Named values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,10 +67,10 @@ pub(crate) struct FieldTemplates(Vec<(String, Template)>);
 
 impl FieldTemplates {
     /// Reads words between spaces; a word without `=` is a field with nothing in it.
-    pub(crate) fn parse(text: &str) -> Result<Self, template::Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let field = |word: &str| {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            Ok((name.to_owned(), Template::parse(value)?))
+            Ok((name.to_owned(), template(value)?))
         };
         text.split_ascii_whitespace()
             .map(field)
@@ -83,10 +85,10 @@ impl FieldTemplates {
     }
 
     /// Inserts values.
-    pub(crate) fn expand(&self, values: &dyn Values) -> Vec<(String, String)> {
+    pub(crate) fn expand(&self, context: &Context<'_>) -> Vec<(String, String)> {
         self.0
             .iter()
-            .map(|(name, value)| (name.clone(), value.expand(values)))
+            .map(|(name, value)| (name.clone(), context.expand(value)))
             .collect()
     }
 }

@@ -12,13 +12,13 @@
 //! *Invariant:* passdbs share nothing but the text of files: an answer of one is never taken for another's.
 
 pub mod password;
-pub mod template;
 
 mod attempt;
 mod authdb;
 mod authenticate;
 mod cache;
 mod client;
+mod context;
 mod driver;
 mod fields;
 mod lookup;

@@ -3,7 +3,8 @@
 use crate::attempt::{Attempt, Phase};
 use crate::authdb::AuthDb;
 use crate::authenticate::Accepted;
-use crate::client::{Client, Context};
+use crate::client::Client;
+use crate::context::Context;
 use crate::driver::Answer;
 use crate::fields::Fields;
 use crate::names::{Names, check};

@@ -1,7 +1,9 @@
 //! User names: which characters they may have, how they are normalised, and who logs in as whom.
 
+use config::expand::{self, Template};
+
+use crate::context::template;
 use crate::settings::Settings;
-use crate::template::{self, Name, Template, Values};
 
 /// Longest user name, bytes, before and after normalisation.
 pub const MAX_USER: usize = 255;
@@ -58,7 +60,7 @@ impl Rules {
     ///
     /// # Errors
     /// `auth_username_format` has an unknown variable.
-    pub fn new(settings: &Settings) -> Result<Self, template::Error> {
+    pub fn new(settings: &Settings) -> Result<Self, expand::Error> {
         let format = settings.auth_username_format.as_str();
         Ok(Self {
             allowed: allowed(settings.auth_username_chars.as_bytes()),
@@ -66,7 +68,7 @@ impl Rules {
             format: if format.is_empty() {
                 None
             } else {
-                Some(Template::parse(format)?)
+                Some(template(format)?)
             },
             default_realm: settings.auth_default_realm.clone(),
             separator: settings.auth_master_user_separator.chars().next(),
@@ -138,7 +140,9 @@ impl Rules {
         }
         let translated = String::from_utf8(translated).map_err(|_| refused(b'?'))?;
         let user = match &self.format {
-            Some(format) => format.expand(&Formatted(&translated)),
+            Some(format) => format
+                .expand(&|name| expand::of_user(&translated, name).or(Some(String::new())))
+                .map_err(|_| Refused::TooLong)?,
             None => translated,
         };
         check(&user)?;
@@ -203,24 +207,4 @@ fn translation(pairs: &[u8]) -> [u8; 256] {
         }
     }
     table
-}
-
-/// `user` and its halves, for `auth_username_format`.
-struct Formatted<'a>(&'a str);
-
-impl Values for Formatted<'_> {
-    fn value(&self, name: &Name) -> Option<String> {
-        user_value(self.0, name)
-    }
-}
-
-/// What `%u`, `%n` and `%d` are of a user.
-pub(crate) fn user_value(user: &str, name: &Name) -> Option<String> {
-    let (username, domain) = user.split_once('@').unwrap_or((user, ""));
-    match name {
-        Name::User => Some(user.to_owned()),
-        Name::Username => Some(username.to_owned()),
-        Name::Domain => Some(domain.to_owned()),
-        _ => None,
-    }
 }

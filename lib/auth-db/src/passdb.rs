@@ -155,7 +155,7 @@ pub(crate) enum More {
 }
 
 fn driver(block: &PassdbSettings, settings: &Settings, files: &Files) -> Result<Driver, String> {
-    let told = |error: crate::template::Error| format!("{}: {error}", block.driver);
+    let told = |error: config::expand::Error| format!("{}: {error}", block.driver);
     match block.driver.as_str() {
         "passwd-file" => PasswdFile::new(&block.args, files).map(Driver::PasswdFile),
         "passwd" => Passwd::new(&block.args, Cache::new(settings))

@@ -1,7 +1,7 @@
 //! A userdb: a driver, and what its block says about when and how it is asked.
 
 use crate::cache::Cache;
-use crate::client::Context;
+use crate::context::Context;
 use crate::driver::Answer;
 use crate::driver::passwd::Passwd;
 use crate::driver::passwd_file::{Files, PasswdFile};
@@ -122,7 +122,7 @@ impl Userdb {
 }
 
 fn driver(block: &UserdbSettings, settings: &Settings, files: &Files) -> Result<Driver, String> {
-    let told = |error: crate::template::Error| format!("{}: {error}", block.driver);
+    let told = |error: config::expand::Error| format!("{}: {error}", block.driver);
     match block.driver.as_str() {
         "passwd-file" => PasswdFile::new(&block.args, files).map(Driver::PasswdFile),
         "passwd" => Passwd::new(&block.args, Cache::new(settings))

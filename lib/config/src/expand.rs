@@ -1,24 +1,28 @@
-//! `%u`, `%{user}`, `%1.2Hd`: variables in settings such as `mail_location` and `login_log_format_elements`.
+//! `%u`, `%{user}`, `%1.2Hd`: variables in settings, in Dovecot 2.3's language. The one engine for all of them.
 //!
 //! A variable is `%`, then optionally an offset and a width, modifiers, and a letter or a name in braces:
 //!
 //! ```text
-//! %u %{user}     the value                     %3u %-3u %2.3u  width 3 at offset 0, the last 3, width 3 at offset 2
-//! %Lu %Uu        lower and upper case          %Hu %Nu         hash as hex; with %8.16Nu: modulo 16, 8 digits
+//! %u %{user}     the value                     %3u %.3u %2.3u  width 3 at offset 0, the same, width 3 at offset 2
+//! %Lu %Uu        lower and upper case          %-2.2u %2.-1u   offset from the end; all but the last
+//! %Hu %Nu        hash as hex; with %8.16Nu: modulo 16, 8 digits
 //! %Mu %Ru %Tu    MD5 as hex, reversed, trimmed %Xu %Du %Eu     number as hex, dots as ,dc=, quotes escaped
+//! %08u           filled up with zeros          %{sha256:user}  also md5, sha1, sha512
 //! %%             a percent sign                %{if;a;eq;b;yes;no}  one of two texts
 //! ```
 
 mod condition;
-mod md5;
+mod hash;
 mod modifier;
+mod parse;
 
+use condition::Choice;
 use modifier::Modifiers;
 
-/// Longest result, bytes.
-pub const MAX: usize = 8192;
+/// Longest result, bytes; a setting that needs more is a mistake.
+pub const MAX: usize = 64 << 10;
 
-/// Why a template cannot be expanded: a mistake in the configuration, not in a user's name.
+/// Why a template cannot be read or expanded: a mistake in the configuration, not in a user's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither the caller nor this module knows this name.
@@ -27,6 +31,12 @@ pub enum Error {
     /// The variable has no value for this user or connection.
     #[error("variable %{0} has no value")]
     Missing(String),
+    /// `%{` without `}`.
+    #[error("Missing }} after %{{{0}")]
+    Unterminated(String),
+    /// An offset or width beyond all sense.
+    #[error("Number too large in %{0}")]
+    Number(String),
     /// The result is longer than [`MAX`].
     #[error("the expanded value is too long")]
     TooLong,
@@ -36,6 +46,22 @@ pub enum Error {
     /// Braces within braces within braces …
     #[error("Too many nested braces")]
     Depth,
+}
+
+/// Who gives values: asked for long names (`user`, `passdb:field`, …) and for the letters that have none.
+pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// A text with variables, read once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(String, Modifiers),
+    Choice(Box<Choice>, Modifiers),
 }
 
 /// One-letter names and what they are short for; other letters are asked for as they are.
@@ -55,18 +81,12 @@ const SHORT: [(&str, &str); 13] = [
     ("k", "cert"),
 ];
 
-/// Deepest nesting of `%{if;…}`.
-const MAX_DEPTH: usize = 8;
-
-/// Replaces the variables in `template`. `lookup` is asked for long names (`user`, `username`, `domain`, …)
-/// and for the letters that have none. `%{hostname}`, `%{pid}` and `%{env:X}` are known without it.
-///
-/// A value is put in as it is and never read again: a user named `%{env:PATH}` is that text and nothing else.
+/// Replaces the variables in `template`: [`Template::parse`] and [`Template::expand`].
 ///
 /// # Errors
 /// [`Error`] names what is wrong with the template.
-pub fn expand(template: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
-    expand_at(template, lookup, 0)
+pub fn expand(template: &str, lookup: &Lookup<'_>) -> Result<String, Error> {
+    Template::parse(template)?.expand(lookup)
 }
 
 /// `user`, `username` and `domain` of a user name; None for other names.
@@ -81,85 +101,95 @@ pub fn of_user(user: &str, name: &str) -> Option<String> {
     }
 }
 
-fn expand_at(
-    template: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-    depth: usize,
-) -> Result<String, Error> {
-    if depth > MAX_DEPTH {
-        return Err(Error::Depth);
+impl Template {
+    /// Reads a text with variables.
+    ///
+    /// # Errors
+    /// [`Error::Unterminated`], [`Error::Number`], [`Error::Condition`], [`Error::Depth`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        parse::template(text, 0)
     }
-    let mut result = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((literal, after)) = rest.split_once('%') {
-        result.push_str(literal);
-        let (modifiers, after) = Modifiers::parse(after);
-        let (name, after) = name(after)?;
-        result.push_str(&value(name, &modifiers, lookup, depth)?);
-        if result.len() > MAX {
-            return Err(Error::TooLong);
+
+    /// Puts the values in. `%{hostname}`, `%{pid}` and `%{env:X}` are known without `lookup`.
+    ///
+    /// A value is put in as it is and never read again: a user named `%{env:PATH}` is that text and nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Missing`], [`Error::TooLong`].
+    pub fn expand(&self, lookup: &Lookup<'_>) -> Result<String, Error> {
+        let whole = self.expand_with(lookup, &Some)?;
+        Ok(whole.unwrap_or_default())
+    }
+
+    /// Puts values into a path. A slash in a value becomes `_`, so that a user name cannot climb; `None`: a value is
+    /// nothing, `.` or `..`, which names no file of anybody.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn expand_path(&self, lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
+        self.expand_with(lookup, &|value| match value.as_str() {
+            "" | "." | ".." => None,
+            _ => Some(value.replace('/', "_")),
+        })
+    }
+
+    /// True when nothing is put in: the result is always the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The names of all variables, long where they have a long name.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(_) => {}
+                Part::Variable(name, _) => names.push(name.as_str()),
+                Part::Choice(choice, _) => names.extend(choice.names()),
+            }
         }
-        rest = after;
+        names
     }
-    result.push_str(rest);
-    Ok(result)
-}
 
-/// The letter or the name in braces, and what follows it.
-fn name(text: &str) -> Result<(&str, &str), Error> {
-    if let Some(inner) = text.strip_prefix('{') {
-        let end = closing_brace(inner).ok_or_else(|| Error::Unknown("{".to_owned()))?;
-        let (name, after) = inner.split_at_checked(end).unwrap_or((inner, ""));
-        return Ok((name, after.strip_prefix('}').unwrap_or(after)));
-    }
-    let end = text.chars().next().map_or(0, char::len_utf8);
-    Ok(text.split_at_checked(end).unwrap_or((text, "")))
-}
-
-/// The place of the brace that closes the one before `text`.
-fn closing_brace(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (place, letter) in text.char_indices() {
-        match letter {
-            '{' => depth = depth.saturating_add(1),
-            '}' if depth == 0 => return Some(place),
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
+    fn expand_with(
+        &self,
+        lookup: &Lookup<'_>,
+        clean: &dyn Fn(String) -> Option<String>,
+    ) -> Result<Option<String>, Error> {
+        let mut text = String::new();
+        for part in &self.parts {
+            let more = match part {
+                Part::Text(part) => Some(part.clone()),
+                Part::Variable(name, modifiers) => clean(modifiers.apply(value(name, lookup)?)),
+                Part::Choice(choice, modifiers) => {
+                    let chosen = choice.template(lookup)?.expand_with(lookup, clean)?;
+                    chosen.map(|chosen| modifiers.apply(chosen))
+                }
+            };
+            let Some(more) = more else {
+                return Ok(None);
+            };
+            text.push_str(&more);
+            if text.len() > MAX {
+                return Err(Error::TooLong);
+            }
         }
+        Ok(Some(text))
     }
-    None
 }
 
-fn value(
-    name: &str,
-    modifiers: &Modifiers,
-    lookup: &dyn Fn(&str) -> Option<String>,
-    depth: usize,
-) -> Result<String, Error> {
-    let value = match name {
-        "" => return Ok(String::new()),
-        "%" => return Ok("%".to_owned()),
-        _ => match name.strip_prefix("if;") {
-            Some(parts) => condition::choose(parts, &|part| {
-                expand_at(part, lookup, depth.saturating_add(1))
-            })?,
-            None => known(name, lookup)?,
-        },
-    };
-    Ok(modifiers.apply(value))
-}
-
-fn known(name: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
-    let long = SHORT
-        .iter()
-        .find(|(letter, _)| *letter == name)
-        .map(|(_, long)| *long);
-    let missing = || match long {
-        Some(long) => Error::Missing(long.to_owned()),
-        None => Error::Unknown(name.to_owned()),
-    };
-    let asked = long.unwrap_or(name);
-    lookup(asked).or_else(|| general(asked)).ok_or_else(missing)
+fn value(name: &str, lookup: &Lookup<'_>) -> Result<String, Error> {
+    let is_known = SHORT.iter().any(|(_, long)| *long == name);
+    lookup(name).or_else(|| general(name)).ok_or_else(|| {
+        let name = name.to_owned();
+        if is_known {
+            Error::Missing(name)
+        } else {
+            Error::Unknown(name)
+        }
+    })
 }
 
 /// What can be known without the caller.

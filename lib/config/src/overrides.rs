@@ -50,7 +50,10 @@ impl Overrides {
         for (name, value) in fields {
             let value = if value.is_empty() { "yes" } else { value };
             let added = match name.strip_suffix('+') {
-                Some(name) => overrides.append(name, value, snapshot.reader()),
+                Some(name) => {
+                    overrides.append(name, value, snapshot.reader());
+                    Ok(())
+                }
                 None => overrides.set(name, value, snapshot.reader()),
             };
             added.map_err(|error| Error::Settings {
@@ -79,16 +82,16 @@ impl Overrides {
         Ok(())
     }
 
-    fn append(&mut self, name: &str, value: &str, reader: Readers) -> Result<(), String> {
+    /// Where there is no text to put it behind, it is nothing, as in Dovecot.
+    fn append(&mut self, name: &str, value: &str, reader: Readers) {
         let (more, name) = match known(name, reader) {
             Some(setting) if matches!(setting.kind, Kind::Text | Kind::List) => {
                 (&mut self.more, name)
             }
-            Some(_) => return Err("setting is not a string - can't use '+'".to_owned()),
+            Some(_) => return,
             None => (&mut self.more_plugin, plugin_name(name)),
         };
         more.insert(name.to_owned(), value.to_owned());
-        Ok(())
     }
 }
 

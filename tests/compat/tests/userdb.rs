@@ -13,7 +13,7 @@ located:{PLAIN}pw:3001:3001::/srv/users/located::userdb_mail=maildir:~/100%%n
 setting:{PLAIN}pw:3001:3001::/srv/users/setting::userdb_mail_location=maildir:~/by-%n
 longer:{PLAIN}pw:3001:3001::/srv/users/longer::userdb_mail_location+=:INBOX=~/Other
 flag:{PLAIN}pw:3001:3001::/srv/users/flag::userdb_namespace/inbox/subscriptions
-unknown:{PLAIN}pw:3001:3001::/srv/users/unknown::userdb_nonsense=1 userdb_quota_rule=*:storage=1M userdb_ssl=maybe
+unknown:{PLAIN}pw:3001:3001::/srv/users/unknown::userdb_nonsense=1 userdb_quota_rule=*:storage=1M
 absent:{PLAIN}pw:3001:3001::/srv/users/absent::userdb_namespace/other/prefix=x/
 wrong:{PLAIN}pw:3001:3001::/srv/users/wrong::userdb_mail_max_keyword_length=many
 word:{PLAIN}pw:3001:3001::/srv/users/word::userdb_mail_fsync=perhaps

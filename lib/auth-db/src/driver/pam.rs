@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
+use config::expand::Template;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::cache::{Cache, key};
-use crate::client::Context;
+use crate::context::{self, Context};
 use crate::outside::{Outside, PamQuestion, PamRefusal, PamVerdict};
-use crate::template::Template;
 
 /// File in /etc/pam.d unless `args` name another.
 const DEFAULT_SERVICE: &str = "culver";
@@ -38,7 +38,7 @@ pub(crate) struct Proof {
 impl Pam {
     /// Reads `[session=yes] [setcred=yes] [cache_key=…] [failure_show_msg=…] [max_requests=…] [service]`.
     pub(crate) fn new(args: &str, cache: Cache<Proof>) -> Result<Self, String> {
-        let template = |text| Template::parse(text).map_err(|error| error.to_string());
+        let template = |text| context::template(text).map_err(|error| error.to_string());
         let mut secret = Zeroizing::new([0; 64]);
         sys::random::fill(&mut *secret).map_err(|error| format!("no random bytes: {error}"))?;
         let mut pam = Self {
@@ -75,7 +75,7 @@ impl Pam {
         password: &[u8],
         outside: &impl Outside,
     ) -> PamVerdict {
-        let service = self.service.expand(context);
+        let service = context.expand(&self.service);
         if service.is_empty() || service.contains('/') || service.starts_with('.') {
             return PamVerdict::Failed(format!("invalid service name '{service}'"));
         }
@@ -110,7 +110,7 @@ impl Pam {
             .local_ip()
             .map(|ip| ip.to_string())
             .unwrap_or_default();
-        let own = self.cache_key.as_ref()?.expand(context);
+        let own = context.expand(self.cache_key.as_ref()?);
         Some(key(&[
             &context.names.user,
             &client.service,

@@ -9,7 +9,6 @@ use super::{Answer, Record};
 use crate::cache::{Cache, key};
 use crate::fields::FieldTemplates;
 use crate::outside::{Outside, Weight};
-use crate::template;
 
 /// Scheme of passwords in passwd(5).
 const DEFAULT_SCHEME: &str = "CRYPT";
@@ -23,7 +22,7 @@ pub(crate) struct Passwd {
 
 impl Passwd {
     /// Reads `args`: fields, and `blocking=…`, which means nothing here: lookups never block the service.
-    pub(crate) fn new(args: &str, cache: Cache<SystemUser>) -> Result<Self, template::Error> {
+    pub(crate) fn new(args: &str, cache: Cache<SystemUser>) -> Result<Self, config::expand::Error> {
         let kept: Vec<&str> = args
             .split_ascii_whitespace()
             .filter(|word| !word.starts_with("blocking="))
@@ -47,7 +46,7 @@ impl Passwd {
     /// What userdb wants.
     pub(crate) async fn user(
         &self,
-        context: &crate::client::Context<'_>,
+        context: &crate::context::Context<'_>,
         outside: &impl Outside,
     ) -> Answer<Vec<(String, String)>> {
         let found = self.find(&context.names.user, outside).await;

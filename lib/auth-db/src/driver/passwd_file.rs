@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use config::expand::Template;
+
 use super::{Answer, Record};
-use crate::client::Context;
+use crate::context::{self, Context};
 use crate::outside::{Level, Note, Outside, Weight};
-use crate::template::{self, Template};
 
 use file::{Loaded, Stamp};
 use parse::Entry;
@@ -55,8 +56,7 @@ impl PasswdFile {
         if !rest.starts_with('/') {
             return Err("passwd-file: args need the file's absolute path".to_owned());
         }
-        let template =
-            |text| Template::parse(text).map_err(|error: template::Error| error.to_string());
+        let template = |text| context::template(text).map_err(|error| error.to_string());
         Ok(Self {
             files: files.clone(),
             path: template(rest)?,
@@ -93,10 +93,9 @@ impl PasswdFile {
 
     /// All users of the file, in its order; none where its name has variables.
     pub(crate) async fn users(&self, outside: &impl Outside) -> Result<Vec<String>, String> {
-        if !self.path.is_constant() {
+        let Some(path) = self.constant_path() else {
             return Ok(Vec::new());
-        }
-        let path = PathBuf::from(self.constant_path());
+        };
         let loaded = self.load(&path, outside).await?;
         Ok(loaded
             .map(|loaded| loaded.order.clone())
@@ -105,30 +104,26 @@ impl PasswdFile {
 
     /// Reads the file ahead of the first lookup, so that its mistakes show at the start.
     pub(crate) async fn preload(&self, outside: &impl Outside) -> Result<(), String> {
-        if self.path.is_constant() {
-            self.load(&PathBuf::from(self.constant_path()), outside)
-                .await?;
+        if let Some(path) = self.constant_path() {
+            self.load(&path, outside).await?;
         }
         Ok(())
     }
 
-    fn constant_path(&self) -> String {
-        struct Nothing;
-        impl template::Values for Nothing {
-            fn value(&self, _: &template::Name) -> Option<String> {
-                None
-            }
-        }
-        self.path.expand(&Nothing)
+    /// `None`: there is a file for each user or domain.
+    fn constant_path(&self) -> Option<PathBuf> {
+        let nothing = |_: &str| None;
+        let path = self.path.is_constant().then(|| self.path.expand(&nothing));
+        path?.ok().map(PathBuf::from)
     }
 
     async fn entry(&self, context: &Context<'_>, outside: &impl Outside) -> Answer<Arc<Entry>> {
         // A domain of `..`, or none, has no file.
-        let Some(path) = self.path.expand_path(context) else {
+        let Some(path) = context.expand_path(&self.path) else {
             return Answer::Unknown;
         };
         match self.load(Path::new(&path), outside).await {
-            Ok(Some(file)) => match file.entries.get(&self.username.expand(context)) {
+            Ok(Some(file)) => match file.entries.get(&context.expand(&self.username)) {
                 Some(entry) => Answer::Found(entry.clone()),
                 None => Answer::Unknown,
             },

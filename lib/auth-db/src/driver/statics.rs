@@ -1,11 +1,11 @@
 //! static: the same fields for everybody, as passdb (`password=…` or `nopassword=y`) and as userdb (`uid= gid= home=`).
 
+use config::expand::{self, Template};
 use zeroize::Zeroizing;
 
 use super::{Answer, Record};
-use crate::client::Context;
+use crate::context::Context;
 use crate::fields::FieldTemplates;
-use crate::template::{self, Template};
 
 /// Scheme of a password without `{SCHEME}`.
 const DEFAULT_SCHEME: &str = "PLAIN";
@@ -19,7 +19,7 @@ pub(crate) struct StaticPass {
 
 impl StaticPass {
     /// Reads `args`.
-    pub(crate) fn new(args: &str) -> Result<Self, template::Error> {
+    pub(crate) fn new(args: &str) -> Result<Self, expand::Error> {
         let mut fields = FieldTemplates::parse(args)?;
         Ok(Self {
             password: fields.take("password"),
@@ -32,7 +32,7 @@ impl StaticPass {
         let password = self
             .password
             .as_ref()
-            .map(|password| password.expand(context));
+            .map(|password| context.expand(password));
         Answer::Found(Record {
             password: Zeroizing::new(password.unwrap_or_default()),
             default_scheme: DEFAULT_SCHEME.to_owned(),
@@ -60,7 +60,7 @@ pub(crate) enum Existence {
 
 impl StaticUser {
     /// Reads `args`.
-    pub(crate) fn new(args: &str) -> Result<Self, template::Error> {
+    pub(crate) fn new(args: &str) -> Result<Self, expand::Error> {
         let words: Vec<&str> = args.split_ascii_whitespace().collect();
         let everybody = words
             .iter()

@@ -444,7 +444,7 @@ fn hostile_names_are_data() {
 #[test]
 fn mistakes_in_settings_are_told_all_at_once() {
     let config = "auth_username_format = %q\npassdb {\n  driver = nope\n}\npassdb {\n  driver = passwd-file\n  args = relative\n}\n\
-                  passdb {\n  driver = static\n  args = x=%{env:PATH}\n  pass = yes\n}\n";
+                  passdb {\n  driver = static\n  args = x=%{path}\n  pass = yes\n}\n";
     let problems = AuthDb::new(&settings(config)).unwrap_err();
     assert_eq!(problems.len(), 5, "{problems:?}");
 }

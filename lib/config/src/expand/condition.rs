@@ -1,20 +1,51 @@
 //! `%{if;left;operator;right;yes;no}`.
 
-use super::Error;
+use super::{Error, Lookup, Template, parse};
 
-/// Evaluates the parts after `if;`. Only the chosen text is expanded.
-pub(super) fn choose(
-    parts: &str,
-    expand: &dyn Fn(&str) -> Result<String, Error>,
-) -> Result<String, Error> {
-    let wrong = || Error::Condition(parts.to_owned());
-    let split = split(parts);
-    let [left, operator, right, yes, no] = split.as_slice() else {
-        return Err(wrong());
-    };
-    let (left, right) = (expand(left)?, expand(right)?);
-    let holds = compare(&left, operator, &right).ok_or_else(wrong)?;
-    expand(if holds { yes } else { no })
+/// Two texts, and what decides between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    left: Template,
+    operator: String,
+    right: Template,
+    yes: Template,
+    no: Template,
+}
+
+impl Choice {
+    /// Reads the parts after `if;`.
+    pub(super) fn parse(parts: &str, depth: usize) -> Result<Self, Error> {
+        let wrong = || Error::Condition(parts.to_owned());
+        let split = split(parts);
+        let [left, operator, right, yes, no] = split.as_slice() else {
+            return Err(wrong());
+        };
+        compare("", operator, "").ok_or_else(wrong)?;
+        let read = |part: &str| parse::template(part, depth.saturating_add(1));
+        Ok(Self {
+            left: read(left)?,
+            operator: operator.clone(),
+            right: read(right)?,
+            yes: read(yes)?,
+            no: read(no)?,
+        })
+    }
+
+    /// The text that counts. Only that one is expanded.
+    pub(super) fn template(&self, lookup: &Lookup<'_>) -> Result<&Template, Error> {
+        let (left, right) = (self.left.expand(lookup)?, self.right.expand(lookup)?);
+        match compare(&left, &self.operator, &right) {
+            Some(true) => Ok(&self.yes),
+            _ => Ok(&self.no),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        [&self.left, &self.right, &self.yes, &self.no]
+            .into_iter()
+            .flat_map(Template::names)
+            .collect()
+    }
 }
 
 /// None for an operator that does not exist. `~` (regular expressions) is not offered.

@@ -1,149 +1,160 @@
-//! Offset, width and letters between `%` and a variable's name.
+//! What happens to a value before it is put in: modifiers in their order, then offset and width.
 
-use super::md5;
+use super::hash;
 
-/// What happens to a value before it is put in.
+/// What stands between `%` and a variable's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Modifiers {
-    offset: i32,
-    width: Option<i32>,
-    letters: Vec<char>,
+    pub each: Vec<Modifier>,
+    /// Bytes to skip; from the end where negative.
+    pub offset: i32,
+    /// Bytes to take, 0: all; where negative, all but so many at the end.
+    pub width: i32,
+    /// Fill up with zeros to `width` (`%08n`).
+    pub zero: bool,
+}
+
+/// What is done with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Modifier {
+    Lower,
+    Upper,
+    Escape,
+    Hex,
+    Reverse,
+    Trim,
+    /// Dots between the parts of an LDAP name.
+    DomainParts,
+    /// Dovecot's old hash; width and offset are modulus and digits.
+    OldHash,
+    /// The first eight bytes of MD5, likewise.
+    NewHash,
+    /// The whole MD5, in hexadecimal.
+    Md5,
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// Hashes by word: `%{sha256:user}`.
+const HASHES: [(&str, Modifier); 4] = [
+    ("md5:", Modifier::Md5),
+    ("sha1:", Modifier::Sha1),
+    ("sha256:", Modifier::Sha256),
+    ("sha512:", Modifier::Sha512),
+];
+
+impl Modifier {
+    pub(super) fn of_letter(letter: char) -> Option<Self> {
+        Some(match letter {
+            'L' => Self::Lower,
+            'U' => Self::Upper,
+            'E' => Self::Escape,
+            'X' => Self::Hex,
+            'R' => Self::Reverse,
+            'T' => Self::Trim,
+            'D' => Self::DomainParts,
+            'H' => Self::OldHash,
+            'N' => Self::NewHash,
+            'M' => Self::Md5,
+            _ => return None,
+        })
+    }
 }
 
 impl Modifiers {
-    /// Reads the modifiers before a name; also gives what follows them.
-    pub fn parse(text: &str) -> (Self, &str) {
-        let mut modifiers = Self::default();
-        let (first, mut rest) = number(text);
-        if let Some(second) = rest.strip_prefix('.') {
-            let (width, after) = number(second);
-            modifiers.offset = first.unwrap_or_default();
-            modifiers.width = Some(width.unwrap_or_default());
-            rest = after;
-        } else if let Some(first) = first {
-            modifiers.width = Some(first);
+    /// Takes the hash off a name; what remains is the variable's.
+    pub fn hashed<'a>(&mut self, name: &'a str) -> &'a str {
+        for (prefix, hash) in HASHES {
+            if let Some(rest) = name.strip_prefix(prefix) {
+                self.each.insert(0, hash);
+                return rest;
+            }
         }
-        while let Some(letter) = rest
-            .chars()
-            .next()
-            .filter(|letter| "LUEXRNHMDT".contains(*letter))
-        {
-            modifiers.letters.push(letter);
-            rest = rest.get(1..).unwrap_or_default();
-        }
-        (modifiers, rest)
+        name
     }
 
-    /// The letters in their order, then offset and width. A hash uses those two itself.
-    pub fn apply(&self, value: String) -> String {
-        let mut value = value;
-        let mut hashed = false;
-        for letter in &self.letters {
-            value = match letter {
-                'L' => value.to_lowercase(),
-                'U' => value.to_uppercase(),
-                'E' => escaped(&value),
-                'X' => format!("{:x}", value.trim().parse::<u64>().unwrap_or_default()),
-                'R' => value.chars().rev().collect(),
-                'T' => value.trim_end_matches([' ', '\t', '\n', '\r']).to_owned(),
-                'M' => hex(&md5::digest(value.as_bytes())),
-                'D' => value.replace('.', ",dc="),
-                'H' => self.bucket(string_hash(value.as_bytes())),
-                'N' => self.bucket(md5_hash(value.as_bytes())),
-                _ => value,
+    /// The value as it is put in. A short hash uses offset and width itself.
+    pub fn apply(&self, mut value: String) -> String {
+        let mut cut = true;
+        for modifier in &self.each {
+            value = match modifier {
+                Modifier::Lower => value.to_ascii_lowercase(),
+                Modifier::Upper => value.to_ascii_uppercase(),
+                Modifier::Escape => escaped(&value),
+                Modifier::Hex => format!("{:x}", leading_number(&value)),
+                Modifier::Reverse => value.chars().rev().collect(),
+                Modifier::Trim => value
+                    .trim_end_matches(|letter: char| letter.is_ascii_whitespace())
+                    .to_owned(),
+                Modifier::DomainParts => value.replace('.', ",dc="),
+                Modifier::OldHash => hash::old(&value, self.modulus(), self.digits()),
+                Modifier::NewHash => hash::new(&value, self.modulus(), self.digits()),
+                Modifier::Md5 => hash::md5(&value),
+                Modifier::Sha1 => hash::sha1(&value),
+                Modifier::Sha256 => hash::sha256(&value),
+                Modifier::Sha512 => hash::sha512(&value),
             };
-            hashed |= matches!(letter, 'H' | 'N');
+            cut &= !matches!(modifier, Modifier::OldHash | Modifier::NewHash);
         }
-        if hashed { value } else { self.cut(value) }
+        if cut { self.cut(&value) } else { value }
     }
 
-    /// A hash as hex: modulo the width, padded to the offset.
-    fn bucket(&self, hash: u32) -> String {
-        let width = u32::try_from(self.width.unwrap_or_default()).unwrap_or_default();
-        // A lone number is the width here too: %100Hu.
-        let hash = hash.checked_rem(width).unwrap_or(hash);
-        let digits = usize::try_from(self.offset).unwrap_or_default().min(16);
-        format!("{hash:0digits$x}")
+    fn modulus(&self) -> u32 {
+        self.width.unsigned_abs()
     }
 
-    /// A negative offset counts from the end; a negative width leaves that many letters out.
-    fn cut(&self, value: String) -> String {
-        let Some(width) = self.width else {
-            return value;
+    fn digits(&self) -> usize {
+        usize::try_from(self.offset).unwrap_or(0)
+    }
+
+    /// Takes `width` bytes from `offset` on, at boundaries of characters.
+    fn cut(&self, value: &str) -> String {
+        let distance = |number: i32| usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
+        let start = match self.offset {
+            0.. => distance(self.offset).min(value.len()),
+            _ => value.len().saturating_sub(distance(self.offset)),
         };
-        let letters: Vec<char> = value.chars().collect();
-        let length = i64::try_from(letters.len()).unwrap_or(i64::MAX);
-        let (mut offset, mut width) = (i64::from(self.offset), i64::from(width));
-        if offset == 0 && width < 0 {
-            (offset, width) = (width, width.saturating_neg());
-        }
-        let start = if offset < 0 {
-            length.saturating_add(offset).max(0)
+        let rest = value
+            .get(value.ceil_char_boundary(start)..)
+            .unwrap_or_default();
+        let end = match self.width {
+            0 => rest.len(),
+            // With a leading zero the width is the least, not the most.
+            1.. if self.zero => rest.len(),
+            1.. => distance(self.width).min(rest.len()),
+            _ => rest.len().saturating_sub(distance(self.width)),
+        };
+        let taken = rest
+            .get(..rest.floor_char_boundary(end))
+            .unwrap_or_default();
+        let fill = if self.zero {
+            distance(self.width.max(0)).saturating_sub(taken.len())
         } else {
-            offset.min(length)
+            0
         };
-        let left = length.saturating_sub(start);
-        let count = if width < 0 {
-            left.saturating_add(width).max(0)
-        } else {
-            width.min(left)
-        };
-        let (start, count) = (
-            usize::try_from(start).unwrap_or_default(),
-            usize::try_from(count).unwrap_or_default(),
-        );
-        letters.into_iter().skip(start).take(count).collect()
+        format!("{}{taken}", "0".repeat(fill))
     }
 }
 
-/// A decimal number, perhaps with `-`, and what follows it.
-fn number(text: &str) -> (Option<i32>, &str) {
-    let sign = usize::from(text.starts_with('-'));
-    let digits = text
-        .bytes()
-        .skip(sign)
-        .take_while(u8::is_ascii_digit)
-        .count();
-    let (number, rest) = text
-        .split_at_checked(sign.saturating_add(digits))
-        .unwrap_or(("", text));
-    if digits == 0 {
-        (None, text)
-    } else {
-        (number.parse().ok(), rest)
-    }
+/// What a text begins with as a decimal number; 0 if with none.
+fn leading_number(value: &str) -> u64 {
+    let value = value.trim_start();
+    let end = value
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(value.len());
+    let digits = value.get(..end).unwrap_or_default();
+    digits.parse().unwrap_or_default()
 }
 
+/// Backslashes before quotes and backslashes.
 fn escaped(value: &str) -> String {
-    let mut result = String::with_capacity(value.len());
+    let mut escaped = String::with_capacity(value.len());
     for letter in value.chars() {
         if matches!(letter, '"' | '\'' | '\\') {
-            result.push('\\');
+            escaped.push('\\');
         }
-        result.push(letter);
+        escaped.push(letter);
     }
-    result
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Dovecot's `%H`: the shifting hash of PJ Weinberger, as in ELF.
-fn string_hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |hash: u32, byte| {
-        let hash = (hash << 4).wrapping_add(u32::from(*byte));
-        let high = hash & 0xf000_0000;
-        (hash ^ (high >> 24)) & !high
-    })
-}
-
-/// Dovecot's `%N`: bytes 4 to 7 of the MD5, most significant first.
-fn md5_hash(bytes: &[u8]) -> u32 {
-    let digest = md5::digest(bytes);
-    digest
-        .iter()
-        .skip(4)
-        .take(4)
-        .fold(0, |hash, byte| (hash << 8) | u32::from(*byte))
+    escaped
 }
