@@ -5,7 +5,7 @@ use imap_proto::list::List;
 use imap_proto::search::Program;
 use imap_proto::store::Store;
 use imap_proto::{
-    Args, Command, Decoder, Event, Limits, Messages, Refusal, SequenceSet, fetch, id, status,
+    Args, Command, Decoder, Event, Limits, Messages, Refusal, SequenceSet, fetch, id, mutf7, status,
 };
 
 const LIMITS: Limits = Limits {
@@ -66,5 +66,19 @@ fn no_grammar_panics() {
         if let Ok(head) = command.head() {
             every_grammar(head.args.rest());
         }
+    });
+}
+
+#[test]
+fn names_of_mailboxes_go_both_ways() {
+    bolero::check!().for_each(|input: &[u8]| {
+        if let Some(name) = mutf7::decode(input) {
+            assert_eq!(mutf7::decode(mutf7::encode(&name).as_bytes()), Some(name));
+        }
+        let name = String::from_utf8_lossy(input);
+        assert_eq!(
+            mutf7::decode(mutf7::encode(&name).as_bytes()).as_deref(),
+            Some(&*name)
+        );
     });
 }

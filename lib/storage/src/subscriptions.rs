@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn any_bytes_are_a_file() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            for separator in ['.', '/'] {
+                let file = Subscriptions::decode(bytes, separator);
+                let again = Subscriptions::decode(&file.encode(), separator);
+                assert!(again.names().eq(file.names()));
+            }
+        });
+    }
+
+    #[test]
     fn add_and_remove_once() {
         let mut file = Subscriptions::default();
         let name = vec!["A".to_owned(), "B".to_owned()];
