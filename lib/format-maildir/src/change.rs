@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use index::{State, Transaction, change};
+use index::{State, Transaction};
+use index_view::change;
 use mailbox::{Error, FlagChange, UidSet};
 use sys::fs::{FsResult, join};
 
@@ -15,7 +16,7 @@ use crate::record::Place;
 use crate::scan;
 use crate::stamp::OwnChange;
 
-pub use index::view::Removal;
+pub use index_view::Removal;
 
 impl Maildir {
     /// Changes flags and keywords of the messages that are there.

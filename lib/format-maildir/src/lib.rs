@@ -42,4 +42,4 @@ pub use stored::Listener;
 pub use watch::Watcher;
 
 /// A session's picture of a Maildir.
-pub type View = index::view::View<Maildir>;
+pub type View = index_view::View<Maildir>;

@@ -111,7 +111,7 @@ impl Maildir {
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn status(&self) -> Result<Status, Error> {
         let state = self.synced()?;
-        Ok(index::view::status_of(&state, state.recent()))
+        Ok(index_view::status_of(&state, state.recent()))
     }
 
     /// Something happened that no directory tells: whoever waits for changes looks.

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use index::view::{Backend, Removal, View};
 use index::{CacheView, Cached, State};
+use index_view::{Backend, Removal, View};
 use mailbox::{
     Access, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Mark, Place, Save, Seq,
     Stamp, Status, StoredMailbox, UidSet, copy_by_saving,
@@ -32,7 +32,7 @@ impl AsFd for Listener {
     }
 }
 
-impl index::view::Waiter for Listener {
+impl index_view::Waiter for Listener {
     fn clear(&self) {
         self.waiter.clear();
     }

@@ -9,7 +9,6 @@
 
 mod bytes;
 mod cached;
-pub mod change;
 mod clock;
 mod error;
 pub mod list;
@@ -18,7 +17,6 @@ pub mod mailbox_log;
 pub mod state;
 mod store;
 mod transaction;
-pub mod view;
 
 pub use cached::{CacheEntry, CacheView, Cached, Learnt, Staged};
 pub use error::{Corruption, Error};

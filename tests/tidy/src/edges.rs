@@ -28,14 +28,15 @@ const PROCESS: [(&str, &[&str]); 5] = [
     ("auth-db", &[]),
 ];
 /// The mail side, likewise.
-const MAIL: [(&str, &[&str]); 12] = [
+const MAIL: [(&str, &[&str]); 13] = [
     ("mailbox", &[]),
     ("search", &["mailbox"]),
     ("index-cache", &["mailbox"]),
     ("index", &["mailbox", "index-cache"]),
+    ("index-view", &["mailbox", "index"]),
     ("dump", &["mailbox", "index"]),
     ("dbox", &["mailbox", "index"]),
-    ("format-maildir", &["mailbox", "index"]),
+    ("format-maildir", &["mailbox", "index", "index-view"]),
     ("format-mbox", &["mailbox", "index"]),
     ("format-sdbox", &["mailbox", "index", "dbox"]),
     ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),

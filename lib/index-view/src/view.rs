@@ -3,12 +3,11 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock};
 
+use index::{CacheView, Cached, Changes, State};
 use mailbox::{
     Access, Change, Error, Expunges, FlagChange, FlagState, Flags, Keyword, KeywordSet, Mail,
     Mailbox, MailboxName, ModSeq, Seq, Status, Uid, UidSet, UidValidity,
 };
-
-use crate::{CacheView, Cached, Changes, State};
 
 /// Which of some messages to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

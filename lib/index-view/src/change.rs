@@ -1,10 +1,10 @@
 //! What a client asks of flags and messages, as a transaction of the index. FORMATS.md §1.3.
 
+use index::log::record::Toggle;
+use index::{State, Transaction};
 use mailbox::{FlagChange, Flags, Keyword, Seq, Uid, UidSet};
 
-use crate::log::record::Toggle;
-use crate::view::Removal;
-use crate::{State, Transaction};
+use crate::Removal;
 /// STORE: internal, since others may be asked to act on it. Empty if none of the messages is there.
 #[must_use]
 pub fn flags(state: &State, uids: &UidSet, change: &FlagChange) -> Transaction {
