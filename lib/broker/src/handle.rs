@@ -33,8 +33,19 @@ pub struct Resting {
     pub(crate) hold: Hold,
     /// The client's descriptor, and perhaps that of its mailbox.
     pub(crate) fds: Vec<OwnedFd>,
+    /// What is to be done about it.
+    pub(crate) due: Due,
+}
+
+/// What is to be done about a job that rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// It is to be held.
+    Hold,
     /// An administrator wants it to end.
-    pub(crate) is_kicked: bool,
+    Kick,
+    /// It left its worker when no manager lived: nobody counts it.
+    Count,
 }
 
 /// Whom a manager tells what becomes of jobs.
@@ -230,11 +241,13 @@ impl Handle {
         if self.stage() != Stage::Unidentified || !self.retiring.get() {
             return;
         }
+        self.pid.set(pid);
+        if self.user().is_none() {
+            self.user.replace(user.clone());
+        }
         let Some(user) = user.filter(|_| !jobs.is_empty()) else {
             return self.settle(Stage::Identified);
         };
-        self.pid.set(pid);
-        self.user.borrow_mut().get_or_insert(user.clone());
         for (session, content) in jobs {
             if self.jobs() < MOST_RESUMED && !self.has_job(&session) {
                 let waiter = None;
@@ -262,12 +275,15 @@ impl Handle {
     }
 
     fn rests(self: &Rc<Self>, session: SessionId, (rest, hold): (Rest, Hold), fds: Vec<OwnedFd>) {
-        let mut jobs = self.jobs.borrow_mut();
-        // As with the end of a job: of what it never had a worker has nothing to say.
-        if !jobs.get(&session).is_some_and(|job| job.begun) {
-            return;
-        }
-        let is_kicked = jobs.remove(&session).is_some_and(|job| job.is_kicked);
+        let job = self.jobs.borrow_mut().remove(&session);
+        let due = match job {
+            Some(job) if job.begun && job.is_kicked => Due::Kick,
+            Some(job) if job.begun => Due::Hold,
+            // It may have had it under an earlier manager.
+            None if self.stage() == Stage::Unidentified && self.retiring.get() => Due::Count,
+            // As with the end of a job: of what it never had a worker has nothing to say.
+            _ => return,
+        };
         self.idle_since.set(Instant::now());
         let _ = self.news.resting.send(Resting {
             handle: Rc::clone(self),
@@ -275,7 +291,7 @@ impl Handle {
             rest,
             hold,
             fds,
-            is_kicked,
+            due,
         });
     }
 

@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) enum Event {
     /// An earlier manager has parked it.
     Found(Box<Ticket>),
+    /// Another process holds it.
+    Moved(SessionId),
     /// It is to go on in a worker.
     Woken(Box<Woken>),
     /// Its client is gone.

@@ -238,9 +238,11 @@ impl Running {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another job of this name may have begun: one that rested comes back.
-    fn leave(&self, session: &SessionId, mine: &Stop) {
+    /// A job is over when the manager has been told so: the process may end right after, and a report in between would
+    /// say that it runs. Another job of this name may have begun then: one that rested comes back.
+    fn leave(&self, (session, mine): (&SessionId, &Stop), tell: impl FnOnce()) {
         let mut jobs = self.lock();
+        tell();
         if jobs.get(session).is_some_and(|(stop, _)| stop.is(mine)) {
             jobs.remove(session);
         }
@@ -281,12 +283,9 @@ fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
                 }
             }
             Ok((ToWorker::Report, _)) => {
-                let jobs = running
-                    .lock()
-                    .iter()
-                    .map(|(s, (_, c))| (s.clone(), c.clone()))
-                    .collect();
-                report(channel, USER.get().cloned(), jobs);
+                let running = running.lock();
+                let jobs = running.iter().map(|(s, (_, c))| (s.clone(), c.clone()));
+                report(channel, USER.get().cloned(), jobs.collect());
             }
             Ok((ToWorker::Drain, _)) => {
                 running
@@ -383,8 +382,7 @@ impl<S: Serve> Jobs<'_, S> {
                 );
                 Outcome::Done(Vec::new())
             });
-            tell(&channel, &ended, outcome);
-            running.leave(&ended, &mine);
+            running.leave((&ended, &mine), || tell(&channel, &ended, outcome));
         };
         if let Err(error) = self.threads.run(Box::new(job)) {
             self.running.lock().remove(&session);
@@ -407,7 +405,7 @@ impl<S: Serve> Jobs<'_, S> {
     }
 }
 
-/// Tells the manager before the job leaves the list: the process may end right after.
+/// Tells the manager what became of a job.
 fn tell(channel: &Channel, session: &SessionId, outcome: Outcome) {
     let session = session.clone();
     let sent = match outcome {

@@ -144,6 +144,9 @@ impl Parking {
                 Stage::Held => Ok(()),
                 Stage::Leaving(_) | Stage::Returning => Err(None),
             });
+        if let Some(Ok(())) = stage {
+            let _ = self.events.send(Event::Moved(ticket.session.clone()));
+        }
         if let Some(known) = stage {
             return known;
         }

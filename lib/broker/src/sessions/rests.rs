@@ -9,12 +9,15 @@ use ipc::{SessionId, anvil};
 use service::journal::{Clean, id};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::Sessions;
-use crate::handle::Resting;
+use crate::handle::{Due, Resting};
 use crate::parking::{Event, Leaving, NotHeld, Ticket, Woken};
 use crate::place::{Reserved, SubmitError};
 
+/// Longest time that a worker of an earlier manager may take to say who it is.
+const ADOPTION: Duration = Duration::from_secs(5);
 /// How often a worker is looked for that takes a session back, and how long in between.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -59,6 +62,7 @@ impl Sessions {
     async fn follow(self: Rc<Self>, event: Event) {
         match event {
             Event::Found(ticket) => drop(self.census.enter(self.counted(&ticket), 0).await),
+            Event::Moved(session) => self.census.moved(&session, self.parking.pid()).await,
             Event::Woken(woken) => self.bring_back(*woken).await,
             Event::Ended(session) => self.census.leave(&session).await,
             Event::Lost(session) => {
@@ -75,9 +79,13 @@ impl Sessions {
 
     /// From its worker to imap-hibernate, or back to the worker.
     async fn park(self: Rc<Self>, resting: Resting) {
-        let held = match resting.is_kicked {
-            true => Ok(Err(resting)),
-            false => self.hold(resting).await,
+        let held = match resting.due {
+            Due::Hold => self.hold(resting).await,
+            Due::Kick => Ok(Err(resting)),
+            Due::Count => match self.count_resting(&resting).await {
+                true => Ok(Err(resting)),
+                false => return,
+            },
         };
         match held {
             Ok(Ok(session)) => self.census.moved(&session, self.parking.pid()).await,
@@ -93,6 +101,26 @@ impl Sessions {
                 self.give_back(resting).await;
             }
         }
+    }
+
+    /// A session that no manager knew yet. `false`: it is none, its name is another's.
+    async fn count_resting(&self, resting: &Resting) -> bool {
+        let _ = timeout(ADOPTION, resting.handle.settled()).await;
+        let (handle, session) = (&resting.handle, &resting.session);
+        let Some(user) = handle.user() else {
+            return false;
+        };
+        if self.manager.has_job(session) || self.parking.has(session) {
+            return false;
+        }
+        let counted = anvil::Session {
+            session: session.clone(),
+            user,
+            protocol: self.spec.protocol,
+            remote: resting.rest.facts.remote.ip(),
+            worker_pid: handle.pid.get(),
+        };
+        self.census.enter(counted, 0).await
     }
 
     /// `Ok(Err)`: it cannot rest, which is nobody's fault.
@@ -125,7 +153,7 @@ impl Sessions {
             session,
             rest,
             fds,
-            is_kicked,
+            due,
             ..
         } = resting;
         let given = match (content(rest, 0, Back::NotHeld), fds.first()) {
@@ -139,7 +167,7 @@ impl Sessions {
             (_, None) => Err(SubmitError::Crashed),
         };
         match given {
-            Ok(()) if is_kicked => drop(self.manager.kick(&session)),
+            Ok(()) if due == Due::Kick => drop(self.manager.kick(&session)),
             Ok(()) => {}
             Err(error) => {
                 self.not_back(&session, &error);
