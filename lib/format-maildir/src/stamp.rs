@@ -133,6 +133,14 @@ impl DirStamp {
         self.was_heard = true;
     }
 
+    /// Does not wait until clocks tell the difference.
+    pub(crate) fn doubt(&mut self) {
+        if let Some(Recheck::At(at)) = &mut self.recheck {
+            *at = Instant::now();
+        }
+        self.was_heard = true;
+    }
+
     /// A change was heard of that time stamps may be too coarse to tell.
     pub(crate) fn look_again(&mut self) {
         if self.recheck.is_some() {

@@ -55,6 +55,15 @@ impl Backend for Maildir {
         Ok(state)
     }
 
+    fn first_sync(&self, access: Access) -> Result<Arc<State>, Error> {
+        {
+            let mut files = self.files();
+            files.new.doubt();
+            files.cur.doubt();
+        }
+        self.sync(access)
+    }
+
     fn claim_recent(&self, next: u32) -> Result<u32, Error> {
         self.claim(next)
     }

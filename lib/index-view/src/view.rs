@@ -36,6 +36,15 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// [`Error::NotFound`]; what cannot be read or written.
     fn sync(&self, access: Access) -> Result<Arc<State>, Error>;
 
+    /// The same for a session that opens the mailbox: what others changed a moment ago is in it, however
+    /// coarse clocks are.
+    ///
+    /// # Errors
+    /// As [`Backend::sync`].
+    fn first_sync(&self, access: Access) -> Result<Arc<State>, Error> {
+        self.sync(access)
+    }
+
     /// Messages below `next` are `\Recent` to no other session from now on; tells from which UID on they
     /// were until now.
     ///
@@ -126,7 +135,7 @@ impl<B: Backend> View<B> {
     /// # Errors
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn open(backend: Arc<B>, name: MailboxName, access: Access) -> Result<Self, Error> {
-        let state = backend.sync(access)?;
+        let state = backend.first_sync(access)?;
         let mut view = Self {
             backend,
             name,
