@@ -122,9 +122,12 @@ async fn manager(
                 let reply = connect(state, protocol, id, session, limit)?;
                 send(channel, &reply).await?;
             }
-            Request::Disconnect { session } => {
-                is_of(state, protocol, &session)?;
-                state.borrow_mut().disconnect(&session)?;
+            Request::Changed { began, ended } => {
+                resume(state, protocol, began)?;
+                for session in ended {
+                    is_of(state, protocol, &session)?;
+                    state.borrow_mut().disconnect(&session)?;
+                }
             }
             Request::Resume { sessions } => resume(state, protocol, sessions)?,
             Request::Resumed => {
@@ -164,7 +167,7 @@ fn connect(
     }
 }
 
-/// A session that survived counts whatever the limit: it is there.
+/// A session that survived, or has no limit, counts in any case: it is there.
 fn resume(state: &Shared, protocol: Protocol, sessions: Vec<Session>) -> Result<(), Refused> {
     for session in sessions {
         is_of(state, protocol, &session.session)?;

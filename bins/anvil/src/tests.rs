@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
-use ipc::{AsyncChannel, VERSION};
+use ipc::{AsyncChannel, SessionId, VERSION};
 use service::Callers;
 use tokio::task::LocalSet;
 
@@ -31,6 +31,13 @@ fn state() -> Shared {
     let (log, sessions) = Log::open(Vec::new()).unwrap();
     let callers = Callers::new(|_| Some(rustix::process::geteuid().as_raw()));
     Rc::new(RefCell::new(State::new(log, sessions, callers)))
+}
+
+fn ended(session: SessionId) -> Request {
+    Request::Changed {
+        began: Vec::new(),
+        ended: vec![session],
+    }
 }
 
 /// A peer of anvil's, connected.
@@ -127,13 +134,7 @@ fn the_limit_is_per_user_and_address() {
         assert!(!count(&imap, session("c", "jo", "::ffff:192.0.2.1"), 2).await);
         assert!(count(&imap, session("d", "jo", "192.0.2.2"), 2).await);
         assert!(count(&imap, session("e", "al", "192.0.2.1"), 2).await);
-        say(
-            &imap,
-            Request::Disconnect {
-                session: session("a", "jo", "192.0.2.1").session,
-            },
-        )
-        .await;
+        say(&imap, ended(session("a", "jo", "192.0.2.1").session)).await;
         assert!(count(&imap, session("c", "jo", "192.0.2.1"), 2).await);
         assert_eq!(who(&state).await.len(), 4);
     });
@@ -315,13 +316,7 @@ fn a_second_manager_takes_the_place_of_the_first() {
         let old = manager(&state).await;
         assert!(count(&old, session("a", "jo", "192.0.2.1"), 0).await);
         let new = manager(&state).await;
-        say(
-            &old,
-            Request::Disconnect {
-                session: session("a", "jo", "192.0.2.1").session,
-            },
-        )
-        .await;
+        say(&old, ended(session("a", "jo", "192.0.2.1").session)).await;
         assert!(old.recv::<Reply>().await.is_err());
         assert!(count(&new, session("b", "jo", "192.0.2.1"), 0).await);
         tokio::time::sleep(Duration::from_secs(11)).await;
@@ -362,9 +357,7 @@ fn a_manager_cannot_touch_sessions_of_another() {
             ..victim.clone()
         };
         for attack in [
-            Request::Disconnect {
-                session: victim.session.clone(),
-            },
+            ended(victim.session.clone()),
             Request::Resume {
                 sessions: vec![taken.clone()],
             },

@@ -1,9 +1,11 @@
 //! What anvil is told of a manager's sessions, and tells it.
 //!
+//! What nobody waits for is gathered for a moment and told at once: under load anvil wakes up once for many sessions.
+//!
 //! *Invariant:* an anvil that is away, or does not answer, locks nobody out and holds nobody up. When it is back it is
 //! told of all sessions at once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +15,9 @@ use ipc::anvil::{Reply, Request, Role, Session};
 use ipc::facts::Protocol;
 use ipc::{Client, SessionId, VERSION};
 use service::journal::id;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Where anvil listens.
 const SOCKET: &str = "/run/culver/anvil/anvil";
@@ -22,6 +25,8 @@ const SOCKET: &str = "/run/culver/anvil/anvil";
 const BATCH: usize = 64;
 /// Longest time that anvil may take for anything.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// So long changes are gathered: nobody who asks anvil sees the difference.
+const GATHER: Duration = Duration::from_millis(10);
 
 type Table = Arc<Mutex<HashMap<SessionId, Session>>>;
 
@@ -33,6 +38,15 @@ pub(crate) struct Census {
     anvil: Client<Request, Reply>,
     /// Whether anvil is told one by one. While it is away, changes are only noted: the next greeting has them all.
     link: Cell<Link>,
+    changes: RefCell<Changes>,
+    news: Notify,
+}
+
+/// What anvil is to be told.
+#[derive(Debug, Default)]
+struct Changes {
+    began: Vec<Session>,
+    ended: Vec<SessionId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +77,8 @@ impl Census {
                 sessions,
                 anvil,
                 link,
+                changes: RefCell::default(),
+                news: Notify::new(),
             },
             unasked,
         )
@@ -86,7 +102,12 @@ impl Census {
 
     /// Counts a session. False: `limit` is reached.
     pub(crate) async fn enter(&self, session: Session, limit: u32) -> bool {
-        if self.link.get() == Link::Up {
+        if limit == 0 {
+            // There is nothing to ask.
+            self.note(|changes| changes.began.push(session.clone()));
+        } else if self.link.get() == Link::Up {
+            // What ended counts no more.
+            self.tell_changes().await;
             let ask = |id| Request::Connect {
                 id,
                 session: session.clone(),
@@ -104,36 +125,51 @@ impl Census {
     }
 
     /// A session that counts is in another process now.
-    pub(crate) async fn moved(&self, session: &SessionId, pid: u32) {
+    pub(crate) fn moved(&self, session: &SessionId, pid: u32) {
         let moved = lock(&self.sessions).get_mut(session).map(|session| {
             session.worker_pid = pid;
             session.clone()
         });
-        let Some(moved) = moved.filter(|_| self.link.get() == Link::Up) else {
-            return;
-        };
-        // Its answer would tell nothing new.
-        let word = Request::Connect {
-            id: 0,
-            session: moved,
-            limit: 0,
-        };
-        self.tell(&word).await;
-        // It may have ended meanwhile, and anvil heard that first.
-        if !lock(&self.sessions).contains_key(session) {
-            let session = session.clone();
-            self.tell(&Request::Disconnect { session }).await;
+        if let Some(moved) = moved {
+            self.note(|changes| changes.began.push(moved));
         }
     }
 
     /// A session ended.
-    pub(crate) async fn leave(&self, session: &SessionId) {
-        let known = lock(&self.sessions).remove(session).is_some();
-        if !known || self.link.get() == Link::Down {
-            return;
+    pub(crate) fn leave(&self, session: &SessionId) {
+        if lock(&self.sessions).remove(session).is_some() {
+            self.note(|changes| {
+                changes.began.retain(|began| began.session != *session);
+                changes.ended.push(session.clone());
+            });
         }
-        let session = session.clone();
-        self.tell(&Request::Disconnect { session }).await;
+    }
+
+    /// Tells anvil what changed, once something has. Not to be cancelled.
+    pub(crate) async fn flush(&self) {
+        self.news.notified().await;
+        sleep(GATHER).await;
+        self.tell_changes().await;
+    }
+
+    /// While anvil is away the table is all that it has to know.
+    fn note(&self, change: impl FnOnce(&mut Changes)) {
+        if self.link.get() == Link::Up {
+            change(&mut self.changes.borrow_mut());
+            self.news.notify_one();
+        }
+    }
+
+    async fn tell_changes(&self) {
+        let Changes { began, ended } = self.changes.take();
+        for began in began.chunks(BATCH) {
+            let (began, ended) = (began.to_vec(), Vec::new());
+            self.tell(&Request::Changed { began, ended }).await;
+        }
+        for ended in ended.chunks(BATCH) {
+            let (began, ended) = (Vec::new(), ended.to_vec());
+            self.tell(&Request::Changed { began, ended }).await;
+        }
     }
 
     async fn tell(&self, word: &Request) {
@@ -147,6 +183,7 @@ impl Census {
     /// Nothing more on this connection: it may have missed something.
     fn lose(&self, error: &dyn std::fmt::Display) {
         self.anvil.disconnect();
+        self.changes.take();
         if self.link.replace(Link::Down) == Link::Up {
             tracing::warn!(
                 message_id = id::LIMIT_REACHED,

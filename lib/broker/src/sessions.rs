@@ -168,6 +168,12 @@ impl Sessions {
         control.ready();
         // Beside this loop: it waits for nobody but the kernel and systemd.
         tokio::task::spawn_local(Rc::clone(&self).count(ended));
+        let census = Rc::clone(&self);
+        tokio::task::spawn_local(async move {
+            loop {
+                census.census.flush().await;
+            }
+        });
         let mut ticks = tokio::time::interval(STATUS_PERIOD);
         loop {
             tokio::select! {
@@ -211,7 +217,7 @@ impl Sessions {
         let mut ticks = tokio::time::interval(STATUS_PERIOD);
         loop {
             tokio::select! {
-                Some(ended) = ended.recv() => self.census.leave(&ended.session).await,
+                Some(ended) = ended.recv() => self.census.leave(&ended.session),
                 _ = ticks.tick() => {
                     self.census.connect().await;
                     self.parking.connect().await;
@@ -306,7 +312,7 @@ impl Sessions {
             Err(error) => Err(error.into()),
         };
         if begun.is_err() {
-            self.census.leave(session).await;
+            self.census.leave(session);
         }
         Ok(begun.map(|()| worker_pid)?)
     }

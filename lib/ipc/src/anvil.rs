@@ -37,10 +37,12 @@ pub enum Request {
         /// (`mail_max_userip_connections`).
         limit: u32,
     },
-    /// A session ended; no reply.
-    Disconnect {
-        /// The session.
-        session: SessionId,
+    /// What has changed in the last moment; no reply.
+    Changed {
+        /// Sessions that began without a limit, or are in another process now.
+        began: Vec<Session>,
+        /// Sessions that ended, some of those among them.
+        ended: Vec<SessionId>,
     },
     /// Who is logged in?
     Who {

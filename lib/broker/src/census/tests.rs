@@ -94,13 +94,47 @@ async fn anvil_says_who_is_too_much() {
         answer(&peer, |id| Reply::LimitReached { id })
     );
     assert!(!counted);
-    site.census.leave(&id("a")).await;
-    let left: Request = peer.recv().await.unwrap().0;
-    assert!(matches!(left, Request::Disconnect { session } if session == id("a")));
+    site.census.leave(&id("a"));
+    site.census.flush().await;
+    assert_eq!(changed(&peer).await, (vec![], vec!["a".to_owned()]));
     // What was never counted is not uncounted.
-    site.census.leave(&id("b")).await;
-    site.census.leave(&id("c")).await;
+    site.census.leave(&id("b"));
+    site.census.leave(&id("c"));
     assert!(lock(&site.census.sessions).is_empty());
+}
+
+/// Names of sessions that began, and of those that ended.
+async fn changed(peer: &AsyncChannel) -> (Vec<String>, Vec<String>) {
+    let Request::Changed { began, ended } = peer.recv().await.unwrap().0 else {
+        panic!("not a change");
+    };
+    let began = began.iter().map(|session| session.session.to_string());
+    let ended = ended.iter().map(ToString::to_string);
+    (began.collect(), ended.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_is_told_at_once() {
+    let site = Site::new();
+    let anvil = site.anvil();
+    let ((peer, _), ()) = tokio::join!(greet(&anvil), site.census.connect());
+    for name in ["a", "b", "c"] {
+        // Nobody answers.
+        assert!(site.census.enter(session(name), 0).await);
+    }
+    site.census.moved(&id("c"), 8);
+    site.census.leave(&id("b"));
+    site.census.flush().await;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(changed(&peer).await, (names(&["a", "c", "c"]), names(&[])));
+    assert_eq!(changed(&peer).await, (names(&[]), names(&["b"])));
+    // Whoever is asked hears first who has left.
+    site.census.leave(&id("a"));
+    let (counted, ()) = tokio::join!(site.census.enter(session("d"), 1), async {
+        assert_eq!(changed(&peer).await, (names(&[]), names(&["a"])));
+        answer(&peer, |id| Reply::Connected { id }).await;
+    });
+    assert!(counted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +144,7 @@ async fn without_anvil_everybody_gets_in_and_is_counted_later() {
     for name in ["a", "b", "c"] {
         assert!(site.census.enter(session(name), 1).await);
     }
-    site.census.leave(&id("b")).await;
+    site.census.leave(&id("b"));
     let anvil = site.anvil();
     let ((_, named), ()) = tokio::join!(greet(&anvil), site.census.connect());
     assert_eq!(named, ["a", "c"]);
@@ -124,7 +158,7 @@ async fn an_anvil_that_does_not_answer_costs_one_wait() {
     let begun = tokio::time::Instant::now();
     for name in ["a", "b", "c", "d"] {
         assert!(site.census.enter(session(name), 1).await);
-        site.census.leave(&id("d")).await;
+        site.census.leave(&id("d"));
     }
     assert_eq!(begun.elapsed(), PATIENCE);
     // Its connection is given up, and the next one has everything.

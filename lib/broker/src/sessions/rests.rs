@@ -62,9 +62,9 @@ impl Sessions {
     async fn follow(self: Rc<Self>, event: Event) {
         match event {
             Event::Found(ticket) => drop(self.census.enter(self.counted(&ticket), 0).await),
-            Event::Moved(session) => self.census.moved(&session, self.parking.pid()).await,
+            Event::Moved(session) => self.census.moved(&session, self.parking.pid()),
             Event::Woken(woken) => self.bring_back(*woken).await,
-            Event::Ended(session) => self.census.leave(&session).await,
+            Event::Ended(session) => self.census.leave(&session),
             Event::Lost(session) => {
                 tracing::error!(
                     message_id = id::SESSION_FAILED,
@@ -72,7 +72,7 @@ impl Sessions {
                     "{}: Error: imap-hibernate lost session {session}",
                     self.name
                 );
-                self.census.leave(&session).await;
+                self.census.leave(&session);
             }
         }
     }
@@ -88,7 +88,7 @@ impl Sessions {
             },
         };
         match held {
-            Ok(Ok(session)) => self.census.moved(&session, self.parking.pid()).await,
+            Ok(Ok(session)) => self.census.moved(&session, self.parking.pid()),
             Ok(Err(resting)) => self.give_back(resting).await,
             Err((resting, error)) => {
                 tracing::warn!(
@@ -171,7 +171,7 @@ impl Sessions {
             Ok(()) => {}
             Err(error) => {
                 self.not_back(&session, &error);
-                self.census.leave(&session).await;
+                self.census.leave(&session);
             }
         }
     }
@@ -189,7 +189,7 @@ impl Sessions {
                     if self.parking.returned(&ticket) {
                         self.manager.kick(&ticket.session);
                     }
-                    return self.census.moved(&ticket.session, pid).await;
+                    return self.census.moved(&ticket.session, pid);
                 }
                 Err(error) => self.not_back(&ticket.session, &error),
             }
