@@ -10,6 +10,11 @@ use rustls::pki_types::ServerName;
 
 use crate::servers::PASSWORD;
 
+/// Read at once, bytes: little, since there are hundreds of clients.
+const CHUNK: usize = 4096;
+/// Of every command.
+const TAG: &str = "tag";
+
 trait Bytes: Read + Write + Send {}
 impl<T: Read + Write + Send> Bytes for T {}
 
@@ -32,7 +37,7 @@ impl Session {
             }
         };
         let mut session = Self {
-            stream: BufReader::with_capacity(2048, stream),
+            stream: BufReader::with_capacity(CHUNK, stream),
         };
         session.line()?;
         Ok(session)
@@ -45,19 +50,47 @@ impl Session {
 
     /// One command; an error unless it is answered OK.
     pub fn command(&mut self, text: &str) -> io::Result<()> {
+        self.count(text).map(|_| ())
+    }
+
+    /// The same; how many bytes came before the answer. No line of mail may begin with the tag.
+    pub fn count(&mut self, text: &str) -> io::Result<u64> {
+        self.say(format!("{TAG} {text}\r\n").as_bytes())?;
+        self.answer()
+    }
+
+    /// APPEND without waiting for leave: LITERAL+.
+    pub fn append(&mut self, mailbox: &str, message: &[u8]) -> io::Result<()> {
+        let mut bytes = format!("{TAG} APPEND {mailbox} {{{}+}}\r\n", message.len()).into_bytes();
+        bytes.extend_from_slice(message);
+        bytes.extend_from_slice(b"\r\n");
+        self.say(&bytes)?;
+        self.answer().map(|_| ())
+    }
+
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        stream.write_all(format!("a {text}\r\n").as_bytes())?;
-        stream.flush()?;
+        stream.write_all(bytes)?;
+        stream.flush()
+    }
+
+    fn answer(&mut self) -> io::Result<u64> {
+        let mut before = 0;
+        let mut line = Vec::new();
         loop {
-            let line = self.line()?;
-            if let Some(answer) = line.strip_prefix("a ") {
-                let ok = answer.starts_with("OK");
-                return if ok {
-                    Ok(())
-                } else {
-                    Err(io::Error::other(line))
-                };
+            line.clear();
+            match self.stream.read_until(b'\n', &mut line)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => before += count as u64,
             }
+            let Some(answer) = line.strip_prefix(TAG.as_bytes()) else {
+                continue;
+            };
+            return if answer.starts_with(b" OK") {
+                Ok(before - line.len() as u64)
+            } else {
+                Err(io::Error::other(String::from_utf8_lossy(&line)))
+            };
         }
     }
 

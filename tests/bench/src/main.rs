@@ -6,6 +6,7 @@ mod client;
 mod measure;
 mod servers;
 mod sessions;
+mod storage;
 
 use clap::{Parser, Subcommand};
 
@@ -23,10 +24,13 @@ struct Arguments {
 enum What {
     /// Logins per second and memory per idle session: 100 users, 3 sessions each.
     Sessions(sessions::Options),
+    /// Deliveries, reading, changes: one user, a large mailbox, in each format.
+    Storage(storage::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Sessions(options) => sessions::run(&options),
+        What::Storage(options) => storage::run(&options),
     }
 }

@@ -38,3 +38,9 @@ pub fn cpu_ms(machine: &Machine) -> f64 {
     let path = machine.control_group().join("cpu.stat");
     field(&path.to_string_lossy(), "usage_usec") as f64 / 1000.0
 }
+
+/// Of what was measured several times.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
+}

@@ -8,7 +8,7 @@ use rustls::client::ClientConfig;
 use testkit::Machine;
 
 use crate::client::{Session, tls};
-use crate::measure::{cpu_ms, pss};
+use crate::measure::{cpu_ms, median, pss};
 use crate::servers::{Kind, USERS, user};
 
 /// So long nobody says anything before memory is measured.
@@ -182,11 +182,6 @@ fn idle(
         with.0.saturating_sub(without.0) as f64 / count as f64,
         with.1,
     ))
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn print(rows: &[Row]) {
