@@ -53,7 +53,8 @@ impl List {
             None if is_there => all.push(Found {
                 levels: inbox.to_vec(),
                 selectable: true,
-                no_inferiors: self.mail_is_files(),
+                // Not even where it is a file: as Dovecot lists it.
+                no_inferiors: false,
             }),
             None => {}
         }
