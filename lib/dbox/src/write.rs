@@ -152,7 +152,8 @@ impl Writer {
     }
 
     /// Reads a message to its end and writes it. `describe` makes its metadata from its sizes; see
-    /// [`Sizes::metadata`].
+    /// [`Sizes::metadata`]. `see` is shown the bytes in the form in which they are stored, not yet
+    /// compressed.
     ///
     /// # Errors
     /// Nothing of it counts: [`Writer::roll_back`]. [`Error::Input`] if the sender failed;
@@ -161,6 +162,7 @@ impl Writer {
         &mut self,
         body: &mut dyn Read,
         format: BodyFormat,
+        see: &mut dyn FnMut(&[u8]),
         describe: &mut dyn FnMut(&Sizes) -> Metadata,
     ) -> Result<Extent, Error> {
         let path = self.file.path().to_owned();
@@ -178,6 +180,7 @@ impl Writer {
             }
             refuse_compressed(&mut first, &converted)?;
             plain += converted.len() as u64;
+            see(&converted);
             out.write_all(&converted).map_err(failed)?;
             if read == 0 {
                 break;

@@ -42,11 +42,16 @@ fn sample(dir: &Path) -> PathBuf {
         (b"dddd", &long),
     ] {
         let mut text = text;
-        let save = writer.save(&mut text, dbox::BodyFormat::default(), &mut |sizes| {
-            let mut metadata = sizes.metadata(1);
-            metadata.set(dbox::Key::GUID, guid);
-            metadata
-        });
+        let save = writer.save(
+            &mut text,
+            dbox::BodyFormat::default(),
+            &mut |_| {},
+            &mut |sizes| {
+                let mut metadata = sizes.metadata(1);
+                metadata.set(dbox::Key::GUID, guid);
+                metadata
+            },
+        );
         save.unwrap();
     }
     writer.file().path().to_owned()

@@ -114,7 +114,9 @@ fn what_looks_compressed_is_refused() {
     let mut writer = Writer::create(&Fs::real(), dir.path(), 0o600).unwrap();
     for text in [&b"\x1f\x8b\x08 and more"[..], b"\x28\xb5\x2f\xfd"] {
         let (format, mut text) = (BodyFormat::default(), text);
-        let saved = writer.save(&mut text, format, &mut |sizes| sizes.metadata(1));
+        let saved = writer.save(&mut text, format, &mut |_| {}, &mut |sizes| {
+            sizes.metadata(1)
+        });
         assert!(matches!(saved, Err(mailbox::Error::NotPossible { .. })));
     }
 }
@@ -159,7 +161,7 @@ fn what_we_save_reads_as_what_came() {
     });
     for format in formats.into_iter().chain(plain) {
         for text in texts {
-            let extent = writer.save(&mut &*text, format, &mut |sizes| {
+            let extent = writer.save(&mut &*text, format, &mut |_| {}, &mut |sizes| {
                 assert_eq!(sizes.virtual_size, text.len() as u64);
                 let mut metadata = sizes.metadata(1_700_000_000);
                 metadata.set(dbox::Key::GUID, b"0123");

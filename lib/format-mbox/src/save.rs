@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use index::cache::FieldId;
 use index::log::record::Toggle;
-use index::{Cached, Learnt, State, Transaction};
+use index::{Learnt, State, Transaction};
 use mailbox::{Appended, Error, Keyword, LineEnds, NewMail, Save, Uid, UidSet, UidValidity};
 use sys::fs::{FsFile, FsResult};
 
@@ -35,8 +35,8 @@ struct Pending {
     spool: Spool,
     header_len: u64,
     md5: [u8; 16],
-    /// RFC822.SIZE
-    size: u64,
+    /// For the cache.
+    known: Vec<(FieldId, Vec<u8>)>,
 }
 
 /// A transaction under way.
@@ -63,16 +63,20 @@ impl Save for Saving {
         let mut incoming = Incoming::new(context.settings.line_ends, self.mbox.settings.md5);
         let mut header_len = 0;
         let mut line_feeds = 0;
+        let mut watch = self.mbox.opened()?.cached.watch();
+        let empty_line = line_end(context.settings.line_ends);
         let mut put = |part: Part<'_>| -> FsResult<()> {
             let (Part::Header(bytes) | Part::Body(bytes)) = part;
             line_feeds += memchr::memchr_iter(b'\n', bytes).count() as u64;
             match part {
-                Part::Header(bytes) => {
-                    header_len += bytes.len() as u64;
-                    spool.append(bytes)
+                Part::Header(bytes) => header_len += bytes.len() as u64,
+                Part::Body(bytes) if spool.len() == header_len && !bytes.is_empty() => {
+                    watch.see(empty_line);
                 }
-                Part::Body(bytes) => spool.append(bytes),
+                Part::Body(_) => {}
             }
+            watch.see(bytes);
+            spool.append(bytes)
         };
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -94,13 +98,22 @@ impl Save for Saving {
                 LineEnds::Lf => line_feeds + 2,
                 LineEnds::Crlf => 2,
             };
+        if spool.len() == header_len {
+            watch.see(empty_line);
+        }
+        let date = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
+        let known = watch.finish(vec![
+            (FieldId::DATE_SAVE, date(crate::clock::now())),
+            (FieldId::DATE_RECEIVED, date(received)),
+            (FieldId::SIZE_VIRTUAL, size.to_le_bytes().to_vec()),
+        ]);
         self.pending.push(Pending {
             mail: mail.clone(),
             received,
             spool,
             header_len,
             md5,
-            size,
+            known,
         });
         Ok(())
     }
@@ -142,7 +155,7 @@ impl Work<'_> {
         let header = SyncHeader::of(&state).with(&file.stat()?);
         header.put(&mut transaction);
         if let Ok(opened) = self.mbox.opened() {
-            let learnt = learnt(&opened.cached, &state, pending);
+            let learnt = learnt(&state, pending);
             opened.cached.stage(&self.sync, &mut transaction, &learnt);
         }
         if let Err(error) = self.sync.commit(&transaction) {
@@ -257,27 +270,14 @@ fn note(transaction: &mut Transaction, message: &Pending, (uid, separator): (u32
     }
 }
 
-/// What the cache wants to know about new messages.
-fn learnt(cached: &Cached, state: &State, pending: &[Pending]) -> Vec<Learnt> {
-    let first = state.header().next_uid();
-    let wanted = Uid::new(first)
-        .map(|uid| cached.wanted(state, uid))
-        .unwrap_or_default();
-    let seconds = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
-    let learnt = (first..).zip(pending).filter_map(|(uid, message)| {
-        let value = |id: &FieldId| match *id {
-            FieldId::DATE_SAVE => Some((*id, seconds(crate::clock::now()))),
-            FieldId::DATE_RECEIVED => Some((*id, seconds(message.received))),
-            FieldId::SIZE_VIRTUAL => Some((*id, message.size.to_le_bytes().to_vec())),
-            _ => None,
-        };
-        let values = wanted.iter().filter_map(value).collect();
-        Some(Learnt {
-            uid: Uid::new(uid)?,
-            values,
-        })
+/// What is to be cached about new messages.
+fn learnt(state: &State, pending: &[Pending]) -> Vec<Learnt> {
+    let uids = (state.header().next_uid()..).map_while(Uid::new);
+    let learnt = uids.zip(pending).map(|(uid, message)| Learnt {
+        uid,
+        values: message.known.clone(),
     });
-    learnt.collect()
+    learnt.filter(|learnt| !learnt.values.is_empty()).collect()
 }
 
 fn ends_line(file: &FsFile, size: u64) -> FsResult<bool> {

@@ -36,7 +36,7 @@ pub(crate) struct NewRecord {
     pub flags: u8,
     pub keywords: Vec<Keyword>,
     pub save_date: u32,
-    /// What the cache may want to know.
+    /// For the cache.
     pub known: Known,
 }
 
@@ -102,12 +102,15 @@ impl Saving {
             line_ends: storage.settings.common.line_ends,
             encoding: storage.settings.encoding,
         };
+        let mut watch = self.mdbox.opened()?.cached.watch();
         let mut virtual_size = 0;
         let written = self.work.outputs.write(size, None, &mut |writer| {
-            writer.save(&mut body, format, &mut |sizes| {
+            let mut describe = |sizes: &Sizes| {
                 virtual_size = sizes.virtual_size;
                 metadata(sizes, received, &guid, &mailbox)
-            })
+            };
+            let mut see = |bytes: &[u8]| watch.see(bytes);
+            writer.save(&mut body, format, &mut see, &mut describe)
         })?;
         let date = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
         self.work.pending.push(Pending {
@@ -116,10 +119,10 @@ impl Saving {
             flags: mail.flags.without(Flags::RECENT).index_bits(),
             keywords: mail.keywords.clone(),
             save_date: now,
-            known: vec![
+            known: watch.finish(vec![
                 (FieldId::DATE_RECEIVED, date(received)),
                 (FieldId::SIZE_VIRTUAL, virtual_size.to_le_bytes().to_vec()),
-            ],
+            ]),
         });
         Ok(())
     }
@@ -240,25 +243,21 @@ impl Mdbox {
         }
     }
 
-    /// What the cache wants to know of new messages.
+    /// What is to be cached of new messages.
     fn stage(
         &self,
         sync: &IndexSync<'_>,
         transaction: &mut Transaction,
         (uids, records): (&[Uid], &[NewRecord]),
     ) {
-        let (Ok(opened), Some(first)) = (self.opened(), uids.first()) else {
+        let Ok(opened) = self.opened() else {
             return;
         };
-        let wanted = opened.cached.wanted(sync.state(), *first);
-        let learnt = uids.iter().zip(records).filter_map(|(uid, record)| {
-            let known = record.known.iter();
-            let values: Known = known
-                .filter(|(id, _)| wanted.contains(id))
-                .cloned()
-                .collect();
-            (!values.is_empty()).then_some(Learnt { uid: *uid, values })
+        let learnt = uids.iter().zip(records).map(|(uid, record)| Learnt {
+            uid: *uid,
+            values: record.known.clone(),
         });
+        let learnt = learnt.filter(|learnt| !learnt.values.is_empty());
         let learnt: Vec<Learnt> = learnt.collect();
         opened.cached.stage(sync, transaction, &learnt);
     }

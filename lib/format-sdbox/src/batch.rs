@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dbox::change;
-use index::{Cached, Index, IndexSync, Learnt, State, Transaction};
+use index::{Index, IndexSync, Learnt, State, Transaction};
 use mailbox::{Appended, Error, Uid, UidValidity};
 
 use crate::placed::{Outcome, Pending};
@@ -90,7 +90,7 @@ impl Sdbox {
         let mut places = Vec::new();
         let placed = self.place_all(&sync, &mut jobs, &mut places);
         let written = placed.map_err(Failed::Undone).and_then(|mut transaction| {
-            let learnt = learnt(&cached, sync.state(), &mut jobs, &places);
+            let learnt = learnt(&mut jobs, &places);
             cached.stage(&sync, &mut transaction, &learnt);
             self.write(&mut sync, &transaction)
         });
@@ -227,23 +227,12 @@ fn message_of<'j>(jobs: &'j mut [&mut Vec<Pending>], place: &Place) -> Option<&'
     jobs.get_mut(place.job)?.get_mut(place.message)
 }
 
-/// What the cache wants to know about new messages.
-fn learnt(
-    cached: &Cached,
-    state: &State,
-    jobs: &mut [&mut Vec<Pending>],
-    places: &[Place],
-) -> Vec<Learnt> {
-    let Some(first) = places.first() else {
-        return Vec::new();
-    };
-    let wanted = cached.wanted(state, first.uid);
+/// What is to be cached about new messages.
+fn learnt(jobs: &mut [&mut Vec<Pending>], places: &[Place]) -> Vec<Learnt> {
     let learnt = places.iter().filter_map(|place| {
-        let known = std::mem::take(&mut message_of(jobs, place)?.known);
-        let values = known.into_iter().filter(|(id, _)| wanted.contains(id));
         Some(Learnt {
             uid: place.uid,
-            values: values.collect(),
+            values: std::mem::take(&mut message_of(jobs, place)?.known),
         })
     });
     learnt.filter(|learnt| !learnt.values.is_empty()).collect()

@@ -73,7 +73,7 @@ pub(crate) struct Pending {
     pub keywords: Vec<Keyword>,
     /// Attachments to be shared, and where the original has them.
     pub attachments: Option<(AttachmentDir, Vec<ExternalRef>)>,
-    /// For the cache, as far as it wants it.
+    /// For the cache.
     pub known: Vec<(FieldId, Vec<u8>)>,
 }
 

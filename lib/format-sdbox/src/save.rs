@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use dbox::{Key, Writer, temp};
+use dbox::{Key, Sizes, Writer, temp};
 use index::cache::FieldId;
 use mailbox::{Appended, Error, Flags, Guid, NewMail};
 
@@ -35,14 +35,17 @@ impl Saving {
             Some(guid) => guid.clone(),
             None => Guid::generate().to_string(),
         };
+        let mut watch = sdbox.index_and_cache()?.cached.watch();
         let mut virtual_size = 0;
         let temp = sdbox.new_file(|writer| {
-            let saved = writer.save(body, sdbox.body_format(), &mut |sizes| {
+            let mut describe = |sizes: &Sizes| {
                 virtual_size = sizes.virtual_size;
                 let mut metadata = sizes.metadata(received);
                 metadata.set(Key::GUID, guid.as_bytes());
                 metadata
-            });
+            };
+            let mut see = |bytes: &[u8]| watch.see(bytes);
+            let saved = writer.save(body, sdbox.body_format(), &mut see, &mut describe);
             saved.map(drop)
         })?;
         let date = |seconds: i64| u32::try_from(seconds).unwrap_or(0).to_le_bytes().to_vec();
@@ -57,7 +60,7 @@ impl Saving {
             flags: mail.flags.without(Flags::RECENT),
             keywords: mail.keywords.clone(),
             attachments: None,
-            known,
+            known: watch.finish(known),
         });
         Ok(())
     }

@@ -26,7 +26,8 @@ fn each_step_costs_what_it_must() {
         names(&rig)
     };
     let calls = count(&mut || drop(save(&sdbox, text, Flags::SEEN, &["k"]).unwrap()));
-    assert!(calls.len() <= 17, "save: {calls:?}");
+    // Nine of them are the cache's, which wants to know of NULs and the like, as Dovecot's does.
+    assert!(calls.len() <= 24, "save: {calls:?}");
     let syncs = calls.iter().filter(|call| call.starts_with("sync")).count();
     assert_eq!(syncs, 3, "the message, its name, the log");
     // Nobody waits for the clearing of \Recent.
@@ -46,7 +47,8 @@ fn each_step_costs_what_it_must() {
     // The header and the text; then what is behind it, which tells of attachments.
     assert!(calls.len() <= 5 && calls[0] == "open", "body: {calls:?}");
     let calls = count(&mut || session.remove(&set(&[2])).unwrap());
-    assert!(calls.len() <= 12, "expunge: {calls:?}");
+    // Seven of them count what is gone from the cache.
+    assert!(calls.len() <= 19, "expunge: {calls:?}");
     let syncs = calls.iter().filter(|call| call.starts_with("sync")).count();
     assert_eq!(syncs, 1, "expunge: {calls:?}");
 }

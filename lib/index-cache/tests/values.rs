@@ -7,10 +7,10 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use index::{CacheView, Cached, Index, Options, State};
+use index::{CacheEntry, CacheView, Cached, Index, Options, State};
 use index_cache::{CachedMail, FieldId, Settings, Sync};
 use mailbox::cache::{Nuls, Watch};
-use mailbox::{Lesson, Seq};
+use mailbox::{Asked, Lesson, MailCache, Seq};
 use sys::fs::Fs;
 use testkit::{Dovecot, Imap};
 
@@ -206,7 +206,7 @@ fn dovecot_serves_from_what_we_have_written() {
 fn parsed(bytes: &[u8]) -> (message::Message, Nuls) {
     let mut watch = Watch::new(bytes);
     let message = message::parse(&mut watch).unwrap();
-    (message, watch.nuls())
+    (message, watch.seen.nuls())
 }
 
 fn source<'a>(bytes: &'a [u8], (message, nuls): &'a (message::Message, Nuls)) -> Lesson<'a> {
@@ -229,6 +229,7 @@ fn as_dovecot_has_cached_it() {
         let wanted = wanted(&view);
         let mail = view.mail(Seq::new(number).unwrap());
         seen.compare(number, bytes, mail, &wanted);
+        seen.compare_answers(number, bytes, &mut view);
     }
     assert_eq!(seen.wrong, Vec::<String>::new(), "{:?}", seen.agreed);
     println!("{:?}", seen.agreed);
@@ -238,6 +239,11 @@ fn as_dovecot_has_cached_it() {
         "imap.bodystructure",
         "hdr.Received",
         "size.virtual",
+        "Envelope",
+        "Body",
+        "BodyStructure",
+        "Fields",
+        "Sent",
     ] {
         assert!(seen.agreed[name] > 50, "{name}: {:?}", seen.agreed);
     }
@@ -253,6 +259,25 @@ fn wanted(view: &CacheView) -> Vec<(FieldId, String)> {
     wanted.collect()
 }
 
+/// What a session says that has read the message.
+fn computed(message: &message::Message, bytes: &[u8], asked: Asked<'_>) -> Vec<u8> {
+    let mut told = Vec::new();
+    match asked {
+        Asked::Envelope => message.write_envelope(&mut told).unwrap(),
+        Asked::Body => message.write_body(&mut told).unwrap(),
+        Asked::BodyStructure => message.write_body_structure(&mut told).unwrap(),
+        Asked::Fields(names) => {
+            let names = message::FieldNames::only(names);
+            let header = message.root().header;
+            let source = std::io::Cursor::new(bytes);
+            let mut filter = message::FieldFilter::new(source, header, names).unwrap();
+            std::io::Read::read_to_end(&mut filter, &mut told).unwrap();
+        }
+        Asked::Sent => {}
+    }
+    told
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     agreed: BTreeMap<String, u32>,
@@ -260,6 +285,44 @@ struct Seen {
 }
 
 impl Seen {
+    /// What clients are told out of Dovecot's cache is what the message says.
+    fn compare_answers(&mut self, number: u32, bytes: &[u8], view: &mut CacheView) {
+        let names = HEADERS.map(str::to_owned);
+        let (message, _) = parsed(bytes);
+        let mut cache = CacheEntry::new(view, Seq::new(number).unwrap());
+        for (what, asked) in [
+            ("Envelope", Asked::Envelope),
+            ("Body", Asked::Body),
+            ("BodyStructure", Asked::BodyStructure),
+            ("Fields", Asked::Fields(&names)),
+        ] {
+            let computed = computed(&message, bytes, asked);
+            match cache.ask(asked) {
+                Some(cached) if cached == computed => {
+                    *self.agreed.entry(what.to_owned()).or_default() += 1;
+                }
+                Some(cached) => {
+                    let (cached, computed) = (cached.escape_ascii(), computed.escape_ascii());
+                    self.wrong
+                        .push(format!("{number} {what}: {cached} / {computed}"));
+                }
+                None => {}
+            }
+        }
+        if let Some(sent) = cache.sent() {
+            let field = message::field::read(bytes, |name| name.eq_ignore_ascii_case(b"date"));
+            let field = field.unwrap().into_iter().next();
+            let date = field.and_then(|field| message::date::parse(&field.value));
+            let date = date.map_or((0, 0), |date| (date.unix, date.offset_minutes));
+            match date == (sent.unix, sent.offset_minutes) {
+                true => *self.agreed.entry("Sent".to_owned()).or_default() += 1,
+                false => self
+                    .wrong
+                    .push(format!("{number} Sent: {sent:?} / {date:?}")),
+            }
+        }
+    }
+
     fn compare(
         &mut self,
         number: u32,

@@ -13,6 +13,7 @@
 //! Nothing here is an error to anybody: a cache that cannot be read or written costs time only.
 
 mod entry;
+mod saved;
 mod view;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,7 @@ use crate::state::field;
 use crate::{ExtSpec, Index, IndexSync, Preserve, State, Transaction, clock};
 
 pub use entry::CacheEntry;
+pub use saved::SaveWatch;
 pub use view::CacheView;
 
 const EXTENSION: ExtSpec<'static> = ExtSpec {

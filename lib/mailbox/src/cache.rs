@@ -101,10 +101,11 @@ impl Taken {
         let mut watch = Watch::new(body);
         if lacks < Lacks::Message {
             let size = field::header_size(&mut watch)?;
-            return Ok(watch.header(size));
+            return Ok(watch.seen.header(size));
         }
         let message = message::parse(&mut watch)?;
-        let (nuls, header) = (watch.nuls, watch.header(message.root().header.size));
+        let nuls = watch.seen.nuls();
+        let header = watch.seen.header(message.root().header.size);
         Ok(header.map(|header| Self {
             message: Some(message),
             nuls,
@@ -134,31 +135,39 @@ impl Nuls {
     }
 }
 
-/// Reads on and remembers how the message begins, and whether there was a NUL.
-#[derive(Debug)]
-pub struct Watch<R> {
-    inner: R,
+/// How a message begins, and whether there was a NUL in it.
+#[derive(Debug, Default)]
+pub struct Seen {
     start: Vec<u8>,
     nuls: Nuls,
 }
 
-impl<R> Watch<R> {
-    /// At the beginning of a message.
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            start: Vec::new(),
-            nuls: Nuls::None,
+impl Seen {
+    /// The next bytes.
+    pub fn see(&mut self, bytes: &[u8]) {
+        if Nuls::of(bytes) == Nuls::Some {
+            self.nuls = Nuls::Some;
         }
+        let room = MAX_HEADER.saturating_sub(self.start.len()).min(bytes.len());
+        self.start.extend(bytes.get(..room).unwrap_or_default());
     }
 
-    /// Was there one in what was read?
+    /// Was there one?
+    #[must_use]
     pub fn nuls(&self) -> Nuls {
         self.nuls
     }
 
-    /// The header, which was read and is this long. What was read behind it is not looked at. `None`:
-    /// nothing is cached of one this long.
+    /// How long the header is; `None`: nothing is cached of one this long.
+    #[must_use]
+    pub fn header_size(&self) -> Option<Size> {
+        let size = field::header_size(self.start.as_slice()).ok()?;
+        (size.physical < MAX_HEADER as u64).then_some(size)
+    }
+
+    /// The header, which is this long and was seen. What is behind it is not looked at. `None`: nothing
+    /// is cached of one this long.
+    #[must_use]
     pub fn header(mut self, size: Size) -> Option<Taken> {
         let length = usize::try_from(size.physical).ok();
         let length = length.filter(|length| *length <= self.start.len())?;
@@ -171,15 +180,26 @@ impl<R> Watch<R> {
     }
 }
 
+/// Reads on and remembers.
+#[derive(Debug)]
+pub struct Watch<R> {
+    inner: R,
+    /// What was read.
+    pub seen: Seen,
+}
+
+impl<R> Watch<R> {
+    /// At the beginning of a message.
+    pub fn new(inner: R) -> Self {
+        let seen = Seen::default();
+        Self { inner, seen }
+    }
+}
+
 impl<R: Read> Read for Watch<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
-        let bytes = buf.get(..read).unwrap_or_default();
-        if Nuls::of(bytes) == Nuls::Some {
-            self.nuls = Nuls::Some;
-        }
-        let room = MAX_HEADER.saturating_sub(self.start.len()).min(read);
-        self.start.extend(bytes.get(..room).unwrap_or_default());
+        self.seen.see(buf.get(..read).unwrap_or_default());
         Ok(read)
     }
 }

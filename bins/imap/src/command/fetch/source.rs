@@ -157,8 +157,8 @@ impl<'m> Source<'m> {
                 self.file.rewind()?;
                 let mut watch = Watch::new(&mut self.file);
                 let message = message::parse(&mut watch)?;
-                let nuls = watch.nuls();
-                let header = watch.header(message.root().header.size);
+                let nuls = watch.seen.nuls();
+                let header = watch.seen.header(message.root().header.size);
                 self.learnt = header.map_or(Learnt::Nothing, |header| {
                     Learnt::Message(Taken { nuls, ..header })
                 });
@@ -211,7 +211,7 @@ impl<'m> Source<'m> {
         self.file.rewind()?;
         let mut watch = Watch::new(&mut self.file);
         let size = field::header_size(&mut watch)?;
-        let header = watch.header(size);
+        let header = watch.seen.header(size);
         self.learnt = header.map_or(Learnt::Nothing, Learnt::Header);
         let header = Span { start: 0, size };
         self.header = Some(header);

@@ -21,6 +21,7 @@ const QUESTIONS: [&str; 8] = [
     "SEARCH SENTSINCE 1-Jan-2001",
     "SEARCH HEADER Received \"\"",
 ];
+const PICTURE: &[u8] = b"Subject: x\nMIME-Version: 1.0\nContent-Type: image/gif\n\nGIF89a\n";
 /// Whatever is in these, no message is.
 const NO_MESSAGES: [&str; 3] = ["dovecot", "subscriptions", "culver"];
 
@@ -37,15 +38,19 @@ impl Rig {
             faults: Arc::new(FaultyFs::new(Fault::None)),
             location,
         };
+        rig.deliver(messages);
+        rig
+    }
+
+    fn deliver(&self, messages: &[Vec<u8>]) {
         let inbox = MailboxName::new("INBOX").unwrap();
-        let mut store = rig.store();
+        let mut store = self.store();
         let mut save = store.begin_save(&inbox).unwrap();
         for bytes in messages {
             save.save(&NewMail::default(), &mut bytes.as_slice())
                 .unwrap();
         }
         save.commit().unwrap();
-        rig
     }
 
     /// Of a process of its own.
@@ -140,6 +145,27 @@ fn what_is_cached_is_answered_without_the_mail() {
         // An mbox is looked at when it is selected: once.
         let most = usize::from(location.starts_with("mbox")) * 3;
         assert!(opened.len() <= most, "{location}: {opened:?}");
+    }
+}
+
+/// What clients have asked for is cached of new messages when they are saved.
+#[test]
+fn new_messages_are_cached_before_anybody_asks() {
+    let messages = corpora();
+    for location in ["sdbox:~/mail", "mdbox:~/mail", "mbox:~/mail:INBOX=~/inbox"] {
+        let rig = Rig::new(location, &[PICTURE.to_vec(), PICTURE.to_vec()]);
+        rig.answers();
+        rig.deliver(&messages);
+        rig.faults.set(Fault::None);
+        let cached = rig.answers();
+        let opened = rig.opened();
+        let most = usize::from(location.starts_with("mbox")) * 3;
+        assert!(opened.len() <= most, "{location}: {opened:?}");
+        std::fs::remove_file(rig.cache()).unwrap();
+        let computed = rig.answers();
+        for ((question, computed), cached) in QUESTIONS.iter().zip(&computed).zip(&cached) {
+            assert_eq!(computed, cached, "{location}: {question}");
+        }
     }
 }
 
