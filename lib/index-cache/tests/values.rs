@@ -240,7 +240,6 @@ fn as_dovecot_has_cached_it() {
         "hdr.Received",
         "size.virtual",
         "Envelope",
-        "Body",
         "BodyStructure",
         "Fields",
         "Sent",
