@@ -112,6 +112,8 @@ pub(crate) struct Parking {
     events: mpsc::UnboundedSender<Event>,
     fewer: Notify,
     is_closed: Cell<bool>,
+    /// The administrator knows that nobody can be parked.
+    has_complained: Cell<bool>,
     /// Of imap-hibernate, as it says.
     pid: Cell<u32>,
 }
@@ -149,6 +151,7 @@ impl Parking {
             events,
             fewer: Notify::new(),
             is_closed: Cell::new(false),
+            has_complained: Cell::new(false),
             pid: Cell::new(0),
         };
         (Rc::new(parking), receiver)
@@ -199,10 +202,16 @@ impl Parking {
                 Err(NotHeld::Silent)
             }
         };
-        if outcome.is_err() {
-            self.leave(slot);
+        match outcome {
+            Ok(()) => self.has_complained.set(false),
+            Err(_) => drop(self.leave(slot)),
         }
         outcome
+    }
+
+    /// Is it the first time since somebody could be parked that somebody cannot?
+    pub fn is_news(&self) -> bool {
+        !self.has_complained.replace(true)
     }
 
     fn seal(&self, leaving: &Leaving<'_>) -> Result<(Slot, Parked), NotHeld> {
@@ -323,3 +332,6 @@ impl Parking {
         let _ = timeout(PATIENCE, ended).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,14 +94,9 @@ fn parked(machine: &Machine) -> usize {
 }
 
 fn all_parked(machine: &Machine, sessions: usize) {
-    let begun = Instant::now();
-    while parked(machine) != sessions {
-        if begun.elapsed() > Duration::from_secs(20) {
-            eprintln!("{}", machine.run("journalctl -b --no-pager -o short-precise | tail -60; systemctl status culver-imap culver-imap-hibernate | cat; doveadm who"));
-            panic!("not {sessions} parked");
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    eventually(&format!("{sessions} sessions parked"), || {
+        parked(machine) == sessions
+    });
 }
 
 /// Users who have a worker.
@@ -282,14 +277,24 @@ fn who_is_parked_is_kicked_and_told_of_the_end() {
     }
 }
 
+/// Is one of the user's sessions with imap-hibernate?
+fn has_parked(machine: &Machine, user: &str) -> bool {
+    let pid = main_pid(machine, "imap-hibernate").to_string();
+    let who = who(machine);
+    let line = who
+        .lines()
+        .find(|line| line.split_whitespace().next() == Some(user));
+    let pids = line.and_then(|line| line.split(['(', ')']).nth(1));
+    pids.is_some_and(|pids| pids.split(' ').any(|other| other == pid))
+}
+
 /// The view comes back exactly, whatever keeps the mail.
 fn comes_back(machine: &Machine, user: &str) {
     for _ in 0..5 {
         deliver(machine, user);
     }
-    all_parked(machine, 0);
     let mut idling = Idling::plain(machine, user);
-    all_parked(machine, 1);
+    eventually("parked", || has_parked(machine, user));
     let mut other = Imap::connect(machine.connect(143));
     other.ok(&format!("LOGIN {user} secret"));
     other.ok("SELECT INBOX");
@@ -306,11 +311,11 @@ fn comes_back(machine: &Machine, user: &str) {
     };
     let mine = "* 4 FETCH (FLAGS (\\Flagged \\Recent Later))";
     until(&mut idling, mine);
-    all_parked(machine, 1);
+    eventually("parked", || has_parked(machine, user));
     other.ok("STORE 2 +FLAGS.SILENT (\\Deleted)");
     other.ok("UNSELECT");
     until(&mut idling, "* 2 FETCH (FLAGS (\\Deleted \\Recent))");
-    all_parked(machine, 1);
+    eventually("parked", || has_parked(machine, user));
     other.ok("SELECT INBOX");
     other.ok("CLOSE");
     until(&mut idling, "* 2 EXPUNGE");

@@ -143,6 +143,12 @@ impl Ledger {
         }
     }
 
+    /// As the next manager gets it.
+    #[cfg(test)]
+    pub fn stored(&self) -> OwnedFd {
+        self.file.try_clone().unwrap().into()
+    }
+
     /// All slots that are taken.
     pub fn taken(&self) -> Vec<Slot> {
         self.out.keys().copied().collect()
@@ -165,8 +171,7 @@ mod tests {
         let (_, _) = ledger.take().unwrap();
         ledger.settle(first);
         assert!(!ledger.is_out(first, &one) && ledger.is_out(second, &two));
-        let stored = ledger.file.try_clone().unwrap();
-        let mut next = Ledger::open(Some(stored.into())).unwrap();
+        let mut next = Ledger::open(Some(ledger.stored())).unwrap();
         assert_eq!(next.key(), ledger.key());
         assert!(!next.is_out(first, &one) && next.is_out(second, &two));
         assert_eq!(next.taken().len(), 2);

@@ -66,10 +66,11 @@ impl Sessions {
             Event::Woken(woken) => self.bring_back(*woken).await,
             Event::Ended(session) => self.census.leave(&session),
             Event::Lost(session) => {
-                tracing::error!(
+                // Mostly a client that hung up while imap-hibernate was away.
+                tracing::warn!(
                     message_id = id::SESSION_FAILED,
                     culver_session = session.as_str(),
-                    "{}: Error: imap-hibernate lost session {session}",
+                    "{}: Warning: session {session} is no longer with imap-hibernate",
                     self.name
                 );
                 self.census.leave(&session);
@@ -91,13 +92,13 @@ impl Sessions {
             Ok(Ok(session)) => self.census.moved(&session, self.parking.pid()),
             Ok(Err(resting)) => self.give_back(resting).await,
             Err((resting, error)) => {
-                tracing::warn!(
-                    message_id = id::SERVICE_FAILED,
-                    culver_session = resting.session.as_str(),
-                    "{}: Warning: Couldn't hibernate imap client: {error}; session {} stays in its worker",
-                    self.name,
-                    resting.session
-                );
+                if self.parking.is_news() {
+                    tracing::warn!(
+                        message_id = id::SERVICE_FAILED,
+                        "{}: Warning: Couldn't hibernate imap client: {error}; sessions stay in their workers",
+                        self.name
+                    );
+                }
                 self.give_back(resting).await;
             }
         }
