@@ -1,6 +1,8 @@
 //! What every process may do and see, asked of the kernel while the machine is under load.
 
 #[cfg(test)]
+mod jail;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod security;
