@@ -1,8 +1,9 @@
 //! Bringing the index in line with the files. FORMATS.md §4.4.
 //!
 //! Four `stat`s where nothing changed: the log, the list and both directories, as the index knows them. Else:
-//! the uidlist's dotlock; the list, or what was appended to it; the directories that changed; UIDs for what
-//! has none; and then the log's lock, to write down what was found.
+//! the uidlist's dotlock and the log's lock; the list, or what was appended to it; the directories that changed;
+//! UIDs for what has none; and what was found goes into the log. Both locks, since Dovecot renames files with
+//! the log's alone, and a listing passes over a file that is renamed meanwhile.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::ext::SyncHeader;
 use crate::files::Files;
 use crate::maildir::Maildir;
 use crate::open::{Kept, Opened, is_refused};
+use crate::record::Record;
 use crate::scan::{self, Extent, Stale};
 
 /// What a look at four files tells.
@@ -93,13 +95,11 @@ impl Maildir {
         if look.is_settled() && !is_asked {
             return Ok(look.state);
         }
-        let extent = match look.is_settled() {
-            true => None,
-            false => self.take_stock(files, &look, lock)?,
-        };
         let begun = opened.index.begin_sync();
         let mut sync = begun.map_err(|error| self.told(error))?;
+        let look = self.look_at(files, Arc::clone(sync.state()))?;
         if !look.is_settled() {
+            let extent = self.take_stock(files, &look, lock)?;
             self.write_down(files, (&mut sync, opened), (extent, lock))?;
         }
         let done = match lock {
@@ -121,6 +121,10 @@ impl Maildir {
 
     fn look(&self, files: &mut Files, opened: &Opened) -> Result<Look, Error> {
         let state = self.refresh(opened)?;
+        self.look_at(files, state)
+    }
+
+    fn look_at(&self, files: &mut Files, state: Arc<State>) -> Result<Look, Error> {
         let list = self.fs.stat_opt(&self.list_path())?;
         let known = SyncHeader::of(&state).list;
         let is_known =
@@ -154,7 +158,7 @@ impl Maildir {
             other => other,
         };
         let mut listed = self.scan(files, (state, stale))?;
-        if listed.extent == Extent::New && files.has_news(state) {
+        if listed.extent == Extent::New && files.has_lines_without_file(state) {
             listed = self.scan(files, (state, Stale::Both))?;
         }
         let Some(lock) = lock else {
@@ -219,7 +223,7 @@ impl Maildir {
         };
         if let (false, Some(lock)) = (compared.returned.is_empty(), lock) {
             self.give_new_uids(files, &compared.returned, lock)?;
-            compared = compare(files, (&base, requested), Extent::All);
+            compared = compare(files, (&base, requested), extent.unwrap_or(Extent::New));
         }
         let Compared {
             mut transaction,
@@ -265,11 +269,19 @@ impl Files {
         theirs == 0 || self.uid_validity.is_some_and(|ours| ours.get() == theirs)
     }
 
-    /// Are there lines that an index does not know, without a file so far?
+    /// Are there lines that an index does not know?
     fn has_news(&self, state: &State) -> bool {
+        !self.news(state).is_empty()
+    }
+
+    /// And without a file so far?
+    fn has_lines_without_file(&self, state: &State) -> bool {
+        self.news(state).iter().any(|record| !record.has_file())
+    }
+
+    fn news(&self, state: &State) -> &[Record] {
         let next = state.header().next_uid();
         let from = self.records.partition_point(|record| record.uid < next);
-        let new = self.records.get(from..).unwrap_or_default();
-        new.iter().any(|record| !record.has_file())
+        self.records.get(from..).unwrap_or_default()
     }
 }

@@ -164,6 +164,41 @@ fn check(case: &Case, done: bool, known: &Content, after: &Content, what: &str) 
     }
 }
 
+/// The process that met the full disk is the first to look: while it is full, and afterwards.
+#[test]
+fn a_told_uid_stays_in_the_process_that_told_it() {
+    let save_of = |nth| {
+        let (rig, known) = rig();
+        let maildir = rig.other();
+        maildir.status().unwrap();
+        rig.faults.set(Fault::Full { nth });
+        let saved = save(&maildir, "new\r\n", Flags::empty(), &[]);
+        (rig, known, maildir, saved)
+    };
+    for looks in 0..3 {
+        for nth in 1..=calls(&CASES[0]) {
+            let (rig, mut known, maildir, saved) = save_of(nth);
+            for _ in 0..looks {
+                let _ = maildir.status();
+            }
+            rig.faults.set(Fault::None);
+            rig.break_locks();
+            let what = format!("full at {nth}: {saved:?}");
+            let after = common::content(&maildir);
+            if let Ok(uid) = saved {
+                let new = (b"new\n".to_vec(), Flags::empty(), Vec::new());
+                known.insert(uid.get(), new);
+            }
+            for (uid, mail) in &known {
+                assert_eq!(after.get(uid), Some(mail), "{uid}: {what}");
+            }
+            // What came from outside, too.
+            assert_eq!(after.len(), known.len() + 1, "{what}: {after:?}");
+            assert_eq!(rig.content(), after, "{what}: another process");
+        }
+    }
+}
+
 #[test]
 fn an_error_of_the_disk() {
     every_call(|nth| Fault::Once { nth, errno: 5 });
