@@ -122,6 +122,12 @@ impl Handle {
         self.identity.borrow().clone()
     }
 
+    /// Is it somebody else, or the same user under other settings?
+    pub(crate) fn is_another(&self, identity: &Identity) -> bool {
+        let own = self.identity.borrow();
+        own.as_ref().is_some_and(|own| own != identity)
+    }
+
     pub(crate) fn jobs(&self) -> usize {
         self.jobs.borrow().len()
     }

@@ -196,7 +196,7 @@ impl Manager {
         session: &SessionId,
         waiter: oneshot::Sender<Vec<u8>>,
     ) -> Result<Rc<Handle>, SubmitError> {
-        let current = self.state.borrow_mut().admit(&identity.user, session)?;
+        let current = self.state.borrow_mut().admit(identity, session)?;
         let handle = match current {
             Some(handle) => handle,
             None => {
@@ -424,7 +424,7 @@ impl State {
     /// May the job begin, and does the user have a worker for it?
     fn admit(
         &mut self,
-        user: &Username,
+        identity: &Identity,
         session: &SessionId,
     ) -> Result<Option<Rc<Handle>>, SubmitError> {
         if self.phase == Phase::Draining {
@@ -434,7 +434,7 @@ impl State {
         if self.with_job(session).is_some() {
             return Err(SubmitError::Duplicate);
         }
-        let current = self.current(user);
+        let current = self.current(identity);
         let crowded = |handle: &Rc<Handle>| {
             handle.stage() == Stage::Unidentified && handle.jobs() >= MOST_WAITING
         };
@@ -450,11 +450,13 @@ impl State {
     }
 
     /// The worker that takes this user's next job, if there is one with room.
-    fn current(&mut self, user: &Username) -> Option<Rc<Handle>> {
+    fn current(&mut self, identity: &Identity) -> Option<Rc<Handle>> {
+        let user = &identity.user;
         let handle = self.users.get(user)?;
         let used_up =
             self.limits.service_count != 0 && handle.taken.get() >= self.limits.service_count;
-        if used_up {
+        // Userdb may say something else by now.
+        if used_up || handle.is_another(identity) {
             handle.retiring.set(true);
         }
         let settled_badly = matches!(handle.stage(), Stage::Failed(_) | Stage::Gone);

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let tests = tokio::task::LocalSet::new();
     tests.block_on(&runtime, async {
         sessions_of_a_user_share_a_confined_worker().await;
+        who_has_other_settings_has_another_worker().await;
         a_crash_ends_its_own_user_only().await;
         a_kick_ends_one_session().await;
         a_user_that_cannot_be_served_is_told().await;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
         a_worker_that_stands_still_holds_up_nobody_else().await;
         a_new_manager_does_not_wait_for_those_who_say_nothing().await;
     });
-    println!("10 passed, 0 failed");
+    println!("11 passed, 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -238,6 +239,23 @@ async fn sessions_of_a_user_share_a_confined_worker() {
         "limits of another process"
     );
     assert_ne!(ask(&manager, &bob, "status").await.0, pid);
+    manager.drain().await;
+}
+
+async fn who_has_other_settings_has_another_worker() {
+    let _scratch = Scratch::new();
+    let (manager, _ended) = Manager::new("routing", limits(10));
+    manager.run();
+    let ann = identity("ann", 5001);
+    let field = ("quota_rule".to_owned(), "*:storage=1M".to_owned());
+    let changed = Identity {
+        fields: vec![field],
+        ..identity("ann", 5001)
+    };
+    let (before, _) = ask(&manager, &ann, "status").await;
+    let (after, _) = ask(&manager, &changed, "status").await;
+    assert_ne!(before, after);
+    assert_eq!(ask(&manager, &changed, "status").await.0, after);
     manager.drain().await;
 }
 
