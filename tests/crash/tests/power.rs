@@ -24,6 +24,7 @@ fn cuts(number: usize, system: &str, fsync: &str) {
         &TIDYING[..],
         &[
             "Input/output error",
+            "File exists",
             "Corrupted index cache file",
             "dovecot.list.index",
             "list index: it has lost something",
