@@ -257,7 +257,7 @@ impl Attacker {
         if self.anvil.is_none() {
             let channel = Channel::connect(Path::new(ANVIL))?;
             let role = anvil::Role::Manager {
-                protocol: Protocol::Pop3,
+                protocol: Protocol::Imap,
             };
             channel.send(
                 &anvil::Request::Hello {
@@ -273,7 +273,7 @@ impl Attacker {
         let session = anvil::Session {
             session: SessionId::random()?,
             user: Username::try_from(user.to_owned())?,
-            protocol: Protocol::Pop3,
+            protocol: Protocol::Imap,
             remote: IpAddr::V4(Ipv4Addr::new(127, 9, 9, 9)),
             worker_pid: 1,
         };
