@@ -81,10 +81,11 @@ impl Maildir {
             let state = self.refresh(opened)?;
             scan::stale(self, &mut files, &state).map_err(|error| self.gone(error))?;
             self.read_list(&mut files, &state)?;
-            self.claim_new(&mut files)?;
             let begun = opened.index.begin_sync();
             let mut sync = begun.map_err(|error| self.told(error))?;
             let state = std::sync::Arc::clone(sync.state());
+            // Who lists the directories now has the lock, and is not disturbed.
+            self.claim_new(&mut files)?;
             let first = state.header().first_recent_uid();
             let mut transaction = Transaction::external();
             if first < next {

@@ -70,6 +70,11 @@ pub(crate) fn compare(
     compare.finish()
 }
 
+/// Was it there just now, or some time ago?
+fn is_seen(file: File, extent: Extent) -> bool {
+    extent == Extent::All || file.place == Place::New
+}
+
 impl Compare<'_> {
     fn run(&mut self, extent: Extent) {
         let (files, state) = (self.files, self.state);
@@ -77,21 +82,19 @@ impl Compare<'_> {
         let seqs = (1..=state.len()).filter_map(Seq::new);
         for (seq, known) in seqs.filter_map(|seq| Some((seq, state.record(seq)?))) {
             while let Some((at, line)) = lines.next_if(|(_, line)| line.uid < known.uid()) {
-                self.without_record(at, line);
+                self.without_record((at, line), extent);
             }
             let line = lines.next_if(|(_, line)| line.uid == known.uid());
             match (line.and_then(|(_, line)| line.file()), extent) {
-                (Some(file), _) if extent == Extent::All || file.place == Place::New => {
-                    self.both(seq, known, file);
-                }
+                (Some(file), _) if is_seen(file, extent) => self.both(seq, known, file),
                 (Some(_), _) => {}
                 // Without a line nobody has this UID.
                 (None, Extent::New) if line.is_some() => {}
                 (None, _) => self.expunge(known.uid()),
             }
         }
-        for (at, line) in lines {
-            self.without_record(at, line);
+        for line in lines {
+            self.without_record(line, extent);
         }
     }
 
@@ -125,14 +128,12 @@ impl Compare<'_> {
         }
     }
 
-    fn without_record(&mut self, at: usize, line: &Record) {
-        let Some(file) = line.file() else {
-            return;
-        };
-        if line.uid < self.state.header().next_uid() {
-            self.compared.returned.push(at);
-        } else {
-            self.append(line.uid, file);
+    fn without_record(&mut self, (at, line): (usize, &Record), extent: Extent) {
+        match line.file() {
+            Some(file) if line.uid >= self.state.header().next_uid() => self.append(line.uid, file),
+            Some(file) if is_seen(file, extent) => self.compared.returned.push(at),
+            // Gone, as far as we know.
+            _ => {}
         }
     }
 

@@ -203,6 +203,22 @@ fn the_27th_keyword_is_in_the_index_alone() {
     assert!(changed.unwrap().2.contains(&"k26".to_owned()));
 }
 
+/// Though this process last saw its file.
+#[test]
+fn what_others_removed_stays_removed() {
+    let rig = Rig::new();
+    rig.save("a");
+    rig.save("b");
+    let mut view = rig.view();
+    rig.other()
+        .remove(&set(&[1]), format_maildir::change::Removal::All)
+        .unwrap();
+    deliver(&rig, "2000000000.M1P1.mta");
+    view.sync(Expunges::Show).unwrap();
+    assert_eq!(uids(&view), [2, 3]);
+    assert_eq!(rig.content().len(), 2);
+}
+
 #[test]
 fn copies_share_the_file_and_keep_the_guid() {
     use std::os::unix::fs::MetadataExt;
