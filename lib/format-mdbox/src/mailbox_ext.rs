@@ -37,5 +37,3 @@ pub(crate) const LAST_RENAME_SPEC: ExtSpec<'static> = ExtSpec {
     record_size: 0,
     record_align: 0,
 };
-/// The mailbox's name, levels separated by NUL; with `LAYOUT=index` only.
-pub(crate) const BOX_NAME: &str = "box-name";

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dbox::view::{Backend, Removal, View};
-use dbox::{AttachmentDir, DboxFile, Message};
+use dbox::{AttachmentDir, DboxFile, Listed, Message};
 use index::{
-    Backup, CacheView, Cached, Created, ExtSpec, Index, IndexSync, Options, State, Thresholds,
-    Transaction, cache,
+    Backup, CacheView, Cached, Created, Index, IndexSync, Options, State, Thresholds, Transaction,
+    cache,
 };
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
@@ -19,9 +19,7 @@ use mailbox::{
 use crate::batch::Queue;
 use crate::copy;
 use crate::mail::{MdboxMail, Reference};
-use crate::mailbox_ext::{
-    BOX_NAME, GUID_SPEC, LAST_RENAME_SPEC, MDBOX_HDR, MDBOX_HDR_SPEC, MDBOX_SPEC,
-};
+use crate::mailbox_ext::{GUID_SPEC, LAST_RENAME_SPEC, MDBOX_HDR, MDBOX_HDR_SPEC, MDBOX_SPEC};
 use crate::record::BoxHeader;
 use crate::save::Saving;
 use crate::storage::Storage;
@@ -32,13 +30,15 @@ pub enum Naming {
     /// By directories. The name as storage encodes it, levels separated by `/`: `Sub/Deep`.
     Directories(String),
     /// `LAYOUT=index`: by `dovecot.list.index`; the mailbox's index repeats the name.
-    Index(String),
+    Index(Listed),
 }
 
 impl Naming {
-    fn name(&self) -> &str {
+    /// Levels separated by `/`.
+    fn name(&self) -> String {
         match self {
-            Self::Directories(name) | Self::Index(name) => name,
+            Self::Directories(name) => name.clone(),
+            Self::Index(listed) => listed.levels.join("/"),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Mdbox {
         &self.context.name
     }
 
-    pub(crate) fn stored_name(&self) -> &str {
+    pub(crate) fn stored_name(&self) -> String {
         self.naming.name()
     }
 
@@ -269,9 +269,13 @@ impl Mdbox {
 
     fn identity(&self, uid_validity: UidValidity) -> Result<Transaction, Error> {
         let mut transaction = Transaction::external();
+        let guid = match &self.naming {
+            Naming::Index(listed) => listed.guid,
+            Naming::Directories(_) => Guid::generate(),
+        };
         let header = BoxHeader {
             map_uid_validity: self.storage.map.last_picture()?.uid_validity(),
-            guid: Guid::generate(),
+            guid,
             flags: 0,
         };
         transaction
@@ -279,15 +283,8 @@ impl Mdbox {
             .set_header(0, &header.encode());
         transaction.extension(&MDBOX_SPEC).introduce();
         transaction.extension(&GUID_SPEC).introduce();
-        if let Naming::Index(name) = &self.naming {
-            let parts = name.replace('/', "\0");
-            let spec = ExtSpec {
-                name: BOX_NAME,
-                header_size: u32::try_from(parts.len()).unwrap_or(u32::MAX),
-                record_size: 0,
-                record_align: 0,
-            };
-            transaction.extension(&spec).set_header(0, parts.as_bytes());
+        if let Naming::Index(listed) = &self.naming {
+            listed.put_name(&State::empty(0), &mut transaction);
         }
         transaction.set_uid_validity(uid_validity.get());
         Ok(transaction)
@@ -450,6 +447,9 @@ impl StoredMailbox for Mdbox {
         let mut transaction = Transaction::external();
         let stamp = transaction.extension(&LAST_RENAME_SPEC);
         stamp.set_header(0, &dbox::temp::now().to_le_bytes());
+        if let Naming::Index(listed) = &self.naming {
+            listed.put_name(sync.state(), &mut transaction);
+        }
         sync.commit(&transaction)
             .map_err(|error| self.told(error))?;
         self.finish(sync)

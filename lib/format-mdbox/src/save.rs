@@ -96,7 +96,7 @@ impl Saving {
         let mut body = Cursor::new(head).chain(body);
         let (guid, now) = (guid_text(mail), temp::now());
         let received = mail.internal_date.map_or(now.into(), |date| date.seconds);
-        let mailbox = self.mdbox.stored_name().to_owned();
+        let mailbox = self.mdbox.stored_name();
         let storage = &self.mdbox.storage;
         let format = BodyFormat {
             line_ends: storage.settings.common.line_ends,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use index::{Backup, Created, Error as IndexError, Index, Transaction};
+use index::{Backup, Created, Error as IndexError, Index, State, Transaction};
 use mailbox::{Error, Guid};
 
 use crate::header::{DboxHeader, SPEC};
@@ -108,8 +108,15 @@ impl Sdbox {
 
     fn empty_index(&self) -> Result<Transaction, Error> {
         let mut first = Transaction::external();
-        let header = DboxHeader::new(Guid::generate());
+        let guid = match &self.listed {
+            Some(listed) => listed.guid,
+            None => Guid::generate(),
+        };
+        let header = DboxHeader::new(guid);
         first.extension(&SPEC).set_header(0, &header.encode());
+        if let Some(listed) = &self.listed {
+            listed.put_name(&State::empty(0), &mut first);
+        }
         first.set_uid_validity(self.context.uid_validities.next()?.get());
         Ok(first)
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compress::Encoding;
 use dbox::view::{Backend, Removal, View, status_of};
-use dbox::{AttachmentDir, BodyFormat, Places, change};
+use dbox::{AttachmentDir, BodyFormat, Listed, Places, change};
 use index::state::State;
 use index::{CacheView, Cached, Index, Thresholds, cache};
 use mailbox::{
@@ -45,6 +45,7 @@ pub struct Sdbox {
     pub(crate) queue: Queue,
     cache_settings: cache::Settings,
     pub(crate) thresholds: Thresholds,
+    pub(crate) listed: Option<Listed>,
     /// This process has looked for what killed writers left.
     pub(crate) is_clean: AtomicBool,
     /// Open since it was first needed; none again when the mailbox turned out to be gone.
@@ -63,6 +64,7 @@ impl Sdbox {
             queue: Queue::default(),
             cache_settings: cache::Settings::default(),
             thresholds: Thresholds::default(),
+            listed: None,
             is_clean: AtomicBool::new(false),
             index: Mutex::default(),
         }
@@ -81,6 +83,12 @@ impl Sdbox {
     #[must_use]
     pub fn rotated_as(self, thresholds: Thresholds) -> Self {
         Self { thresholds, ..self }
+    }
+
+    /// `LAYOUT=index`: what the list calls it.
+    #[must_use]
+    pub fn listed_as(self, listed: Option<Listed>) -> Self {
+        Self { listed, ..self }
     }
 
     pub(crate) fn opened(&self, index: Index) -> Opened {

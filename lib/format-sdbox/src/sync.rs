@@ -159,6 +159,9 @@ impl Sdbox {
             let mut transaction = Transaction::external();
             let now = dbox::temp::now().to_le_bytes();
             transaction.extension(&RENAMED).set_header(0, &now);
+            if let Some(listed) = &self.listed {
+                listed.put_name(sync.state(), &mut transaction);
+            }
             sync.commit(&transaction).map(drop)
         })
     }

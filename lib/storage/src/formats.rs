@@ -82,6 +82,7 @@ impl Options {
         (list, levels): (&List, &[String]),
         context: Context,
     ) -> Result<Arc<dyn StoredMailbox>, Error> {
+        let listed = list.listed_as(levels, &context.place);
         match list.location.format {
             Format::Maildir => {
                 let maildir = Maildir::new(context, self.maildir);
@@ -91,7 +92,7 @@ impl Options {
             }
             Format::Sdbox => {
                 let sdbox = Sdbox::new(context, self.sdbox.clone());
-                let sdbox = sdbox.cached_as(self.cache.clone());
+                let sdbox = sdbox.listed_as(listed).cached_as(self.cache.clone());
                 Ok(Arc::new(sdbox.rotated_as(self.thresholds)))
             }
             Format::Mdbox => {
@@ -99,7 +100,10 @@ impl Options {
                     let settings = self.mdbox.settings(&shared.fs);
                     format_mdbox::Storage::new(shared.fs.clone(), dirs, settings)
                 });
-                let naming = Naming::Directories(levels.join("/"));
+                let naming = match listed {
+                    Some(listed) => Naming::Index(listed),
+                    None => Naming::Directories(levels.join("/")),
+                };
                 let mdbox = Mdbox::new(storage, context, naming);
                 let mdbox = mdbox.cached_as(self.cache.clone());
                 Ok(Arc::new(mdbox.rotated_as(self.thresholds)))

@@ -1,5 +1,6 @@
 //! The mailboxes of one location: directories, and what is beside them.
 
+mod by_index;
 pub mod index;
 mod lock;
 mod noted;
@@ -8,6 +9,7 @@ mod scan;
 
 use std::path::{Path, PathBuf};
 
+use mailbox::{Error, Place};
 use sys::fs::{Fs, FsResult};
 
 use crate::location::{Format, Layout, Location};
@@ -56,9 +58,14 @@ impl List {
     ///
     /// # Errors
     /// The failed call.
-    pub fn is_selectable(&self, levels: &[String]) -> FsResult<bool> {
-        let mail = self.place(levels).mail;
-        let is_dir = |dir: &Path| {
+    pub fn is_selectable(&self, levels: &[String]) -> Result<bool, Error> {
+        if self.location.layout == Layout::Index {
+            return Ok(self.guid(levels)?.is_some());
+        }
+        let Some(Place { mail, .. }) = self.place(levels)? else {
+            return Ok(false);
+        };
+        let is_dir = |dir: &Path| -> FsResult<bool> {
             let stat = self.fs.stat_opt(dir)?;
             Ok(stat.is_some_and(|stat| stat.is_dir()))
         };
@@ -67,10 +74,12 @@ impl List {
                 let stat = self.fs.stat_opt(&mail)?;
                 Ok(stat.is_some_and(|stat| stat.is_file()))
             }
-            (Format::Sdbox | Format::Mdbox, _) => is_dir(&mail),
+            (Format::Sdbox | Format::Mdbox, _) => Ok(is_dir(&mail)?),
             // A directory that lacks cur/ is completed when it is opened.
-            (Format::Maildir, Layout::MaildirPlusPlus) if !self.is_inbox(levels) => is_dir(&mail),
-            (Format::Maildir, _) => is_dir(&mail.join("cur")),
+            (Format::Maildir, Layout::MaildirPlusPlus) if !self.is_inbox(levels) => {
+                Ok(is_dir(&mail)?)
+            }
+            (Format::Maildir, _) => Ok(is_dir(&mail.join("cur"))?),
         }
     }
 

@@ -67,6 +67,8 @@ pub enum Layout {
     MaildirPlusPlus,
     /// `mdbox/mailboxes/A/B/dbox-Mails`, `mail/A/B`
     Fs,
+    /// `mdbox/mailboxes/<GUID>`: names are in the list index and nowhere else
+    Index,
 }
 
 impl Layout {
@@ -76,6 +78,7 @@ impl Layout {
         match self {
             Self::MaildirPlusPlus => '.',
             Self::Fs => '/',
+            Self::Index => '~',
         }
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use mailbox::{
     Access, Context, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
-    NamespaceKind, Save, Status, StoredMailbox, UidSet,
+    NamespaceKind, Place, Save, Status, StoredMailbox, UidSet,
 };
 
 use crate::formats::Options;
 use crate::list::Keeper;
-use crate::location::Format;
+use crate::location::{Format, Layout};
 use crate::namespace::{Namespace, Namespaces, Target};
 use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
@@ -82,8 +82,20 @@ impl Storage {
         name: &MailboxName,
         target: &Target,
     ) -> Result<Arc<dyn StoredMailbox>, Error> {
+        let place = self.namespace(target)?.list.place(&target.levels)?;
+        let place = place.ok_or_else(|| Error::NotFound {
+            mailbox: name.clone(),
+        })?;
+        self.mailbox_at(place, name, target)
+    }
+
+    fn mailbox_at(
+        &self,
+        place: Place,
+        name: &MailboxName,
+        target: &Target,
+    ) -> Result<Arc<dyn StoredMailbox>, Error> {
         let namespace = self.namespace(target)?;
-        let place = namespace.list.place(&target.levels);
         self.shared.mailbox(place, |place| {
             let context = Context {
                 fs: self.shared.fs.clone(),
@@ -111,17 +123,19 @@ impl Storage {
     fn existing(&self, name: &MailboxName) -> Result<Arc<dyn StoredMailbox>, Error> {
         let target = self.resolve(name)?;
         let namespace = self.namespace(&target)?;
-        let mailbox = self.mailbox(name, &target)?;
-        if namespace.list.is_selectable(&target.levels)? {
-            return Ok(mailbox);
+        let list = &namespace.list;
+        if list.is_selectable(&target.levels)? {
+            return self.mailbox(name, &target);
         }
-        if namespace.list.is_inbox(&target.levels) {
-            namespace.list.create_root()?;
+        let is_inbox = list.is_inbox(&target.levels);
+        if is_inbox && list.location.layout != Layout::Index {
+            list.create_root()?;
+            let mailbox = self.mailbox(name, &target)?;
             mailbox.create()?;
             return Ok(mailbox);
         }
         let auto = namespace.auto(&target.levels);
-        if auto == Auto::No {
+        if auto == Auto::No && !is_inbox {
             return Err(Error::NotFound {
                 mailbox: name.clone(),
             });
@@ -133,7 +147,7 @@ impl Storage {
         if auto == Auto::Subscribe {
             self.change_subscription(&target, subscribe::Wish::Subscribe)?;
         }
-        Ok(mailbox)
+        self.mailbox(name, &target)
     }
 
     /// Does something with an existing mailbox; what of its directories is missing is made. Whether it
@@ -144,7 +158,8 @@ impl Storage {
         act: impl Fn(&Arc<dyn StoredMailbox>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let target = self.resolve(name)?;
-        match act(&self.mailbox(name, &target)?) {
+        let known = self.mailbox(name, &target);
+        match known.and_then(|mailbox| act(&mailbox)) {
             Err(Error::NotFound { .. }) => {}
             other => return other,
         }
@@ -212,15 +227,16 @@ impl MailStore for Storage {
 
     fn watch(&mut self, name: &MailboxName) -> Result<Option<OwnedFd>, Error> {
         let target = self.resolve(name)?;
-        let list = &self.namespace(&target)?.list;
-        lasting(list.location.format, &list.place(&target.levels))
+        let format = self.namespace(&target)?.list.location.format;
+        lasting(format, &self.place(name)?)
     }
 
     fn status(&mut self, name: &MailboxName) -> Result<Status, Error> {
         let target = self.resolve(name)?;
         let list = &self.namespace(&target)?.list;
-        let mailbox = self.mailbox(name, &target)?;
-        if let Some(known) = list.known_status(&target.levels, &*mailbox) {
+        if let Ok(mailbox) = self.mailbox(name, &target)
+            && let Some(known) = list.known_status(&target.levels, &*mailbox)
+        {
             return Ok(known);
         }
         let (status, keeper) = self.with_existing(name, |mailbox| {

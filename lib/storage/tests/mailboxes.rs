@@ -14,7 +14,8 @@ use sys::fs::faulty::{Fault, FaultyFs};
 
 /// Are levels above mailboxes directories of their own?
 fn has_levels(location: &str) -> bool {
-    location.contains("LAYOUT=fs") || !location.starts_with("maildir")
+    let has_dirs = location.contains("LAYOUT=fs") || !location.starts_with("maildir");
+    has_dirs && !location.contains("LAYOUT=index")
 }
 
 struct Rig {
@@ -23,7 +24,7 @@ struct Rig {
     settings: Settings,
 }
 
-const LAYOUTS: [&str; 10] = [
+const LAYOUTS: [&str; 12] = [
     "maildir:~/Maildir",
     "maildir:~/Maildir:LAYOUT=fs",
     "maildir:~/Maildir:INDEX=~/idx:CONTROL=~/ctl",
@@ -33,6 +34,8 @@ const LAYOUTS: [&str; 10] = [
     "sdbox:~/Maildir:INDEX=~/idx:CONTROL=~/ctl:ALT=~/alt:UTF-8",
     "sdbox:~/Maildir:DIRNAME=mails:MAILBOXDIR=all:VOLATILEDIR=~/run",
     "mdbox:~/Maildir",
+    "sdbox:~/Maildir:LAYOUT=index",
+    "mdbox:~/Maildir:LAYOUT=index:INDEX=~/idx:ALT=~/alt",
     "mdbox:~/Maildir:INDEX=~/idx:CONTROL=~/ctl:ALT=~/alt:UTF-8",
 ];
 
@@ -435,7 +438,12 @@ fn every_call_fails_once() {
         ("subscribe", |store| store.subscribe(&name("A"))),
         ("delete", |store| store.delete(&name("Gone"))),
     ];
-    for location in [&LAYOUTS[..3], &["sdbox:~/Maildir", "mdbox:~/Maildir"]].concat() {
+    let others = [
+        "sdbox:~/Maildir",
+        "mdbox:~/Maildir",
+        "sdbox:~/Maildir:LAYOUT=index",
+    ];
+    for location in [&LAYOUTS[..3], &others].concat() {
         for (what, act) in acts {
             for nth in 1.. {
                 let mut rig = Rig::new(location);

@@ -86,7 +86,7 @@ fn a_session_that_asks_for_nothing_touches_nothing() {
 }
 
 #[test]
-fn a_known_mailbox_is_selected_with_three_stats() {
+fn a_known_mailbox_is_selected_with_four_stats() {
     let rig = Rig::new();
     let mut store = rig.store();
     put(&mut store, "INBOX");
@@ -100,7 +100,12 @@ fn a_known_mailbox_is_selected_with_three_stats() {
     drop(store.open(&inbox, Access::ReadWrite).unwrap());
     // Another session of the user.
     let mut another = rig.store();
-    let stats = ["stat dovecot-uidlist", "stat new", "stat cur"];
+    let stats = [
+        "stat dovecot.index.log",
+        "stat dovecot-uidlist",
+        "stat new",
+        "stat cur",
+    ];
     let select = || drop(another.open(&inbox, Access::ReadWrite).unwrap());
     assert_eq!(rig.calls(select), stats);
     assert_eq!(rig.calls(|| assert!(another.status(&inbox).is_ok())), stats);

@@ -147,6 +147,12 @@ fn mdbox_on_two_disks() {
     dovecot_agrees(&fixture, location, &expected);
 }
 
+/// Names are in the list index alone.
+#[test]
+fn mdbox_by_list_index() {
+    both("mdboxindex", "mdbox:~/mdbox:LAYOUT=index");
+}
+
 #[test]
 fn mbox() {
     both("mbox", "mbox:~/mail:INBOX=~/inbox.mbox");

@@ -7,7 +7,7 @@ use index::{Backup, Index, Options, RecordRef, State};
 use mailbox::Error;
 
 use crate::guid;
-use crate::mailbox_ext::{BOX_NAME, GUID, MDBOX, MDBOX_HDR};
+use crate::mailbox_ext::{GUID, MDBOX, MDBOX_HDR};
 use crate::number::MapUid;
 use crate::rebuild::plan::Wanted;
 use crate::record::{BoxHeader, BoxRecord};
@@ -52,8 +52,7 @@ impl OpenBox {
 
     /// Is it the one that messages saved to `name` were in?
     pub fn is_called(&self, mailboxes: &Path, name: &str) -> bool {
-        if let Some(parts) = self.state.ext_header(BOX_NAME) {
-            let called = String::from_utf8_lossy(parts).replace('\0', "/");
+        if let Some(called) = dbox::listed::name_of(&self.state) {
             return called == name;
         }
         let named = mailboxes.join(name);

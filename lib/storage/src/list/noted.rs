@@ -42,8 +42,11 @@ impl List {
     /// A directory cannot be read.
     pub fn names(&self) -> Result<Vec<Found>, Error> {
         let Some(indexed) = &self.indexed else {
-            return Ok(self.scan()?);
+            return self.scan();
         };
+        if self.location.layout == Layout::Index {
+            return self.scan();
+        }
         let picture = self.picture(indexed);
         let believed = picture.as_ref().filter(|picture| {
             indexed.trust == Trust::Blind
@@ -75,6 +78,10 @@ impl List {
                 return None;
             }
         };
+        if self.location.layout == Layout::Index {
+            tracing::error!("list index: {damage}");
+            return None;
+        }
         tracing::warn!("list index: {damage}: made anew from directories");
         tell(indexed.index.remove().map_err(Error::from));
         None
@@ -122,10 +129,10 @@ impl List {
     }
 
     /// What becomes of a level above a mailbox that is made: a directory, or nothing.
-    fn above(&self) -> u8 {
+    pub(super) fn above(&self) -> u8 {
         match self.location.layout {
             Layout::Fs => flag::NOSELECT,
-            Layout::MaildirPlusPlus => flag::NONEXISTENT,
+            Layout::MaildirPlusPlus | Layout::Index => flag::NONEXISTENT,
         }
     }
 
@@ -162,6 +169,10 @@ impl List {
         let Some(indexed) = &self.indexed else {
             return;
         };
+        // There names are not noted, but changed.
+        if self.location.layout == Layout::Index {
+            return;
+        }
         if self.picture(indexed).is_some() {
             tell(indexed.index.change(|tree| {
                 act(tree);
@@ -292,7 +303,7 @@ impl Keeper {
 }
 
 /// No GUID is known.
-const NO_GUID: Guid = Guid([0; 16]);
+pub(super) const NO_GUID: Guid = Guid([0; 16]);
 
 fn looks_so(mailbox: &dyn StoredMailbox, picture: &Picture, node: &index::list::Node) -> bool {
     // Whoever opens it tells what is wrong.
@@ -324,7 +335,7 @@ fn set_flags(tree: &mut Tree, uid: u32, flags: u8) {
     }
 }
 
-fn move_node(tree: &mut Tree, from: &[String], to: &[String], above: u8) -> Option<()> {
+pub(super) fn move_node(tree: &mut Tree, from: &[String], to: &[String], above: u8) -> Option<()> {
     let uid = tree.find(from)?.uid;
     let (name, parents) = to.split_last()?;
     let parent = match parents {
@@ -341,16 +352,14 @@ fn move_node(tree: &mut Tree, from: &[String], to: &[String], above: u8) -> Opti
     tree.rename(uid, parent, name.as_bytes())
 }
 
-fn found_in(tree: &Tree) -> Vec<Found> {
-    let nodes = tree
-        .nodes()
-        .filter(|node| node.flags & flag::NONEXISTENT == 0);
-    let found = nodes.filter_map(|node| {
+pub(super) fn found_in(tree: &Tree) -> Vec<Found> {
+    let found = tree.nodes().filter_map(|node| {
         let levels = tree.path(node.uid)?.into_iter();
         let levels = levels.map(|level| String::from_utf8(level.to_vec()).ok());
         Some(Found {
             levels: levels.collect::<Option<_>>()?,
             selectable: node.is_selectable(),
+            exists: node.flags & flag::NONEXISTENT == 0,
             no_inferiors: node.flags & flag::NOINFERIORS != 0,
         })
     });

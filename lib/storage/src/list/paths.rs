@@ -2,20 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
-use mailbox::Place;
+use mailbox::{Error, Guid, Place};
 
 use super::List;
 use crate::location::{DirNames, Format, IMAP_DIR, Index, Layout, below};
 
 impl List {
-    /// Where a mailbox is or would be.
+    /// Where a mailbox is or would be; `None`: in this layout, only those that are have a place.
+    ///
+    /// # Errors
+    /// The list index cannot be read.
+    pub fn place(&self, levels: &[String]) -> Result<Option<Place>, Error> {
+        if self.location.layout != Layout::Index {
+            return Ok(Some(self.place_to_be(levels)));
+        }
+        let guid = self.guid(levels)?;
+        Ok(guid.map(|guid| self.place_at(&guid.to_string(), None)))
+    }
+
+    /// Where a new mailbox will be.
     #[must_use]
-    pub fn place(&self, levels: &[String]) -> Place {
+    pub fn place_to_be(&self, levels: &[String]) -> Place {
+        let name = match self.location.layout {
+            Layout::Index => Guid::generate().to_string(),
+            Layout::Fs | Layout::MaildirPlusPlus => self.relative(levels),
+        };
+        let inbox = self.location.inbox.as_ref();
+        self.place_at(&name, inbox.filter(|_| self.is_inbox(levels)))
+    }
+
+    /// Where a mailbox is that has a directory of this name below each of the roots.
+    fn place_at(&self, name: &str, inbox: Option<&PathBuf>) -> Place {
         let location = &self.location;
-        let usual = below(&self.dir(&location.root, levels), &location.mail_dir);
-        let mail = match &location.inbox {
-            Some(inbox) if self.is_inbox(levels) => inbox.clone(),
-            _ => usual.clone(),
+        let usual = below(&self.named(&location.root, name), &location.mail_dir);
+        let mail = match inbox {
+            Some(inbox) => inbox.clone(),
+            None => usual.clone(),
         };
         let beside = match (location.format, location.mail_dir.as_str()) {
             (Format::Mbox, "") => in_imap(&usual),
@@ -23,16 +45,16 @@ impl List {
             _ => mail.clone(),
         };
         let control = match &location.control {
-            Some(control) => self.elsewhere(control, levels),
+            Some(control) => self.elsewhere(control, name),
             None => beside.clone(),
         };
         let index = match &location.index {
             Index::Beside => Some(beside),
-            Index::Under(index) => Some(self.elsewhere(index, levels)),
+            Index::Under(index) => Some(self.elsewhere(index, name)),
             Index::Memory => None,
         };
         let alt = location.alt.as_deref();
-        let alt = alt.map(|alt| below(&self.dir(alt, levels), &location.mail_dir));
+        let alt = alt.map(|alt| below(&self.named(alt, name), &location.mail_dir));
         Place {
             mail,
             control,
@@ -44,7 +66,11 @@ impl List {
     /// Directory of a mailbox, which those below it may be in too, under one of the roots.
     #[must_use]
     pub fn dir(&self, root: &Path, levels: &[String]) -> PathBuf {
-        below(root, &self.location.mailbox_dir).join(self.relative(levels))
+        self.named(root, &self.relative(levels))
+    }
+
+    fn named(&self, root: &Path, name: &str) -> PathBuf {
+        below(root, &self.location.mailbox_dir).join(name)
     }
 
     /// Whatever moves along when a mailbox is renamed; not all of it need be there.
@@ -69,8 +95,8 @@ impl List {
     }
 
     /// Under `CONTROL=` or `INDEX=`.
-    fn elsewhere(&self, root: &Path, levels: &[String]) -> PathBuf {
-        let dir = self.dir(root, levels);
+    fn elsewhere(&self, root: &Path, name: &str) -> PathBuf {
+        let dir = self.named(root, name);
         match (self.location.dir_names, self.location.format) {
             (DirNames::OfAll, _) => below(&dir, &self.location.mail_dir),
             (DirNames::OfMail, Format::Mbox) if self.location.mail_dir.is_empty() => in_imap(&dir),
@@ -82,7 +108,8 @@ impl List {
     fn relative(&self, levels: &[String]) -> String {
         match self.location.layout {
             Layout::MaildirPlusPlus => format!(".{}", levels.join(".")),
-            Layout::Fs => levels.join("/"),
+            // In the last one nothing has such a name.
+            Layout::Fs | Layout::Index => levels.join("/"),
         }
     }
 }
@@ -283,7 +310,7 @@ mod tests {
             };
             for (name, expected) in [("INBOX", inbox), ("A/B", other)] {
                 let levels: Vec<String> = name.split('/').map(str::to_owned).collect();
-                let place = list.place(&levels);
+                let place = list.place(&levels).unwrap().unwrap();
                 let told = [
                     Some(place.mail),
                     place.index,

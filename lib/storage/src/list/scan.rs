@@ -18,6 +18,8 @@ pub struct Found {
     pub levels: Vec<String>,
     /// Holds mail.
     pub selectable: bool,
+    /// Is there; a name of the list index need not be.
+    pub exists: bool,
     /// Is a file: nothing can be below it.
     pub no_inferiors: bool,
 }
@@ -34,8 +36,11 @@ impl List {
     ///
     /// # Errors
     /// A directory cannot be read.
-    pub fn scan(&self) -> FsResult<Vec<Found>> {
-        let mut all = self.scan_dirs()?;
+    pub fn scan(&self) -> Result<Vec<Found>, Error> {
+        let mut all = match self.location.layout {
+            Layout::Index => self.listed()?,
+            Layout::Fs | Layout::MaildirPlusPlus => self.scan_dirs()?,
+        };
         all.retain(|found| !self.is_inbox(&found.levels));
         Ok(all)
     }
@@ -44,7 +49,7 @@ impl List {
     ///
     /// # Errors
     /// A directory cannot be read.
-    pub(super) fn scan_all(&self) -> FsResult<Vec<Found>> {
+    pub(super) fn scan_all(&self) -> Result<Vec<Found>, Error> {
         let mut all = self.scan_dirs()?;
         let inbox = [MailboxName::INBOX.to_owned()];
         let is_there = self.has_inbox && self.is_selectable(&inbox)?;
@@ -53,6 +58,7 @@ impl List {
             None if is_there => all.push(Found {
                 levels: inbox.to_vec(),
                 selectable: true,
+                exists: true,
                 // Not even where it is a file: as Dovecot lists it.
                 no_inferiors: false,
             }),
@@ -65,6 +71,8 @@ impl List {
         let mut all = Vec::new();
         match self.location.layout {
             Layout::MaildirPlusPlus => self.scan_flat(&mut all)?,
+            // No list index: no names.
+            Layout::Index => {}
             Layout::Fs => {
                 self.scan_tree(&self.location.mailboxes(), &mut Vec::new(), &mut all)?;
             }
@@ -90,6 +98,7 @@ impl List {
                 all.push(Found {
                     levels,
                     selectable: true,
+                    exists: true,
                     no_inferiors: false,
                 });
             }
@@ -115,6 +124,7 @@ impl List {
             all.push(Found {
                 levels: [above.as_slice(), std::slice::from_ref(name)].concat(),
                 selectable: true,
+                exists: true,
                 no_inferiors: true,
             });
         }
@@ -128,6 +138,7 @@ impl List {
             all.push(Found {
                 levels: above.clone(),
                 selectable: false,
+                exists: true,
                 no_inferiors: false,
             });
             let selectable = self.scan_tree(&child, above, all)?;

@@ -101,6 +101,9 @@ impl Location {
 
     /// What follows from all parameters together.
     fn finish(mut self) -> Result<Self, Error> {
+        if self.layout == Layout::Index && !self.format.is_dbox() {
+            return Err(wrong("LAYOUT=index is only for sdbox and mdbox".to_owned()));
+        }
         if self.format.is_dbox() {
             for (name, usual) in [
                 (&mut self.mailbox_dir, "mailboxes"),
@@ -110,6 +113,10 @@ impl Location {
                     usual.clone_into(name);
                 }
             }
+        }
+        if self.layout == Layout::Index {
+            // No mailbox's directory is in another's.
+            self.mail_dir.clear();
         }
         if self.layout == Layout::MaildirPlusPlus {
             let not_here = |what: &str| Err(wrong(format!("{what} is not for LAYOUT=maildir++")));
@@ -170,6 +177,7 @@ fn layout(name: &str) -> Result<Layout, Error> {
     match name.to_ascii_lowercase().as_str() {
         "maildir++" => Ok(Layout::MaildirPlusPlus),
         "fs" => Ok(Layout::Fs),
+        "index" => Ok(Layout::Index),
         _ => Err(wrong(format!("layout {name:?} is not supported"))),
     }
 }

@@ -23,7 +23,10 @@ impl Storage {
     /// [`Error::InvalidName`]
     pub fn place(&self, name: &MailboxName) -> Result<Place, Error> {
         let target = self.resolve(name)?;
-        Ok(self.namespace(&target)?.list.place(&target.levels))
+        let place = self.namespace(&target)?.list.place(&target.levels)?;
+        place.ok_or_else(|| Error::NotFound {
+            mailbox: name.clone(),
+        })
     }
 
     /// Directory of the index of all mailboxes in a mailbox's namespace; `None`: it is nowhere.

@@ -18,13 +18,16 @@ impl Storage {
                 mailbox: name.clone(),
             });
         }
-        list.must_have_room(&list.place(&target.levels))?;
-        let made = self.create_locked(name, target);
+        let place = list.place_to_be(&target.levels);
+        list.must_have_room(&place)?;
+        let made = self.create_locked(name, target, &place);
         if made.is_err() {
-            self.undo(target);
+            self.undo(target, &place);
         } else {
             list.note_created(&target.levels);
-            if let Some(keeper) = self.keeper_of(target, &self.mailbox(name, target)?)? {
+            let made = self.mailbox_at(place, name, target);
+            let keeper = made.map(|mailbox| list.keeper_of(&target.levels, &mailbox));
+            if let Ok(Some(keeper)) = keeper {
                 keeper.note();
             }
         }
@@ -32,14 +35,13 @@ impl Storage {
     }
 
     /// Half a mailbox would be listed. Only what is empty goes.
-    fn undo(&self, target: &Target) {
+    fn undo(&self, target: &Target, place: &Place) {
         let Ok(namespace) = self.namespace(target) else {
             return;
         };
         let list = &namespace.list;
-        let place = list.place(&target.levels);
-        list.undo(&place);
-        self.shared.forget(|other| *other == place);
+        list.undo(place);
+        self.shared.forget(|other| other == place);
         // Levels above it that are empty now.
         let root = list.location.mailboxes();
         let above = place.mail.ancestors().skip(1);
@@ -51,9 +53,14 @@ impl Storage {
         }
     }
 
-    fn create_locked(&self, name: &MailboxName, target: &Target) -> Result<(), Error> {
+    fn create_locked(
+        &self,
+        name: &MailboxName,
+        target: &Target,
+        place: &Place,
+    ) -> Result<(), Error> {
         let list = &self.namespace(target)?.list;
-        let mailbox = self.mailbox(name, target)?;
+        let mailbox = self.mailbox_at(place.clone(), name, target)?;
         let mail = &mailbox.place().mail;
         if let Some(parent) = mail.parent() {
             self.shared.fs.mkdir_all(parent, self.settings.dir_mode)?;
@@ -68,7 +75,10 @@ impl Storage {
         if let Some(parent) = mail.parent() {
             self.shared.fs.sync_dir(parent)?;
         }
-        Ok(())
+        match list.listed_as(&target.levels, place) {
+            Some(listed) => list.enter(&target.levels, listed.guid),
+            None => Ok(()),
+        }
     }
 }
 

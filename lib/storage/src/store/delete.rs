@@ -37,6 +37,9 @@ impl Storage {
         list.discard(&place)?;
         self.shared.forget(|other| *other == place);
         list.discard_rest(&place, &target.levels)?;
+        if list.location.layout == Layout::Index {
+            list.leave(&target.levels)?;
+        }
         list.note_deleted(&target.levels);
         self.log_deletion(namespace, guid, &target.levels);
         Ok(())
@@ -64,6 +67,11 @@ impl Storage {
                     why: "Mailbox has children, delete them first",
                 });
             }
+        }
+        if list.location.layout == Layout::Index {
+            list.leave(levels)?;
+            self.log_deletion(namespace, None, levels);
+            return Ok(());
         }
         let dir = list.dir(&list.location.root, levels);
         match list.location.format {
@@ -112,7 +120,8 @@ impl List {
                 self.fs.mkdir(&trash, 0o700)?;
                 self.move_parts(&place.mail, &trash)?;
             }
-            _ => self.fs.rename(&place.mail, &trash)?,
+            // It may be on its way already: somebody's deletion that was cut short.
+            _ => drop(found(self.fs.rename(&place.mail, &trash))?),
         }
         if let Some(parent) = place.mail.parent() {
             self.fs.sync_dir(parent)?;

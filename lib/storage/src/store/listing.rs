@@ -127,7 +127,7 @@ impl Namespace {
         for found in self.list.names()? {
             let node = Node {
                 selectable: found.selectable,
-                exists: true,
+                exists: found.exists,
                 has_children: false,
                 no_inferiors: found.no_inferiors,
             };

@@ -46,18 +46,46 @@ impl Storage {
                 mailbox: to.clone(),
             });
         }
-        list.must_have_room(&list.place(&target.levels))?;
-        list.rename(&source, &target)?;
-        list.note_renamed(&source.levels, &target.levels);
-        let root = list.dir(&list.location.root, &source.levels);
-        self.shared
-            .forget(|place| is_at_or_below(&place.mail, &root));
-        self.note_rename(to, &target);
+        if list.location.layout == Layout::Index {
+            list.move_name(&source.levels, &target.levels)?;
+            if let Err(error) = self.note_listed(&target) {
+                tracing::warn!("{error}");
+            }
+        } else {
+            list.must_have_room(&list.place_to_be(&target.levels))?;
+            list.rename(&source, &target)?;
+            list.note_renamed(&source.levels, &target.levels);
+            let root = list.dir(&list.location.root, &source.levels);
+            self.shared
+                .forget(|place| is_at_or_below(&place.mail, &root));
+            self.note_rename(to, &target);
+        }
         let namespace = self.namespace(&target)?;
         self.log_changes(
             namespace,
             &[Event::Rename(&namespace.names.plain(&target.levels))],
         );
+        Ok(())
+    }
+
+    /// Only names have changed; mailboxes are told what theirs is now.
+    fn note_listed(&self, target: &Target) -> Result<(), Error> {
+        let namespace = self.namespace(target)?;
+        let list = &namespace.list;
+        for found in list.scan()? {
+            if !found.levels.starts_with(&target.levels) {
+                continue;
+            }
+            let place = list.place(&found.levels)?;
+            self.shared.forget(|known| Some(known) == place.as_ref());
+            if let Some(name) = namespace.display(&found.levels) {
+                let below = Target {
+                    namespace: target.namespace,
+                    levels: found.levels,
+                };
+                self.note_rename(&name, &below);
+            }
+        }
         Ok(())
     }
 
@@ -99,7 +127,7 @@ impl List {
     fn rename(&self, from: &Target, to: &Target) -> Result<(), Error> {
         let mut moves = Vec::new();
         match self.location.layout {
-            Layout::Fs => moves.extend(self.moves(&from.levels, &to.levels)),
+            Layout::Fs | Layout::Index => moves.extend(self.moves(&from.levels, &to.levels)),
             Layout::MaildirPlusPlus => {
                 for found in self.scan()? {
                     if let Some(below) = found.levels.strip_prefix(from.levels.as_slice()) {
