@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::mem::take;
 
 use broker::Stop;
+use imap_proto::append::Message;
 use imap_proto::{Command, Event, HeadError, Refusal, Sync, Tag};
 use mailbox::{Expunges, MailStore, Seq};
 
@@ -88,6 +89,14 @@ pub struct Announced {
     pub size: u64,
     /// Do they wait for our go-ahead?
     pub sync: Sync,
+}
+
+impl Announced {
+    /// By the line behind another message of the same APPEND; `None`: that was the last one. RFC 3502.
+    pub fn by(line: &[u8]) -> Option<Self> {
+        let (size, sync) = Message::literal_of(line)?;
+        Some(Self { size, sync })
+    }
 }
 
 /// All that commands work on.
@@ -307,21 +316,17 @@ impl Session<'_> {
         self.reply(tag.map_or("*", Tag::as_str), &Reply::bad(text))
     }
 
-    /// Reads over the message of an APPEND that did not want it, and the end of its line.
+    /// Reads over the messages of an APPEND that did not want them, and the end of its line.
     fn skip_message(&mut self) -> Result<(), EndReason> {
-        match self.announced.take() {
-            None
-            | Some(Announced {
-                sync: Sync::Waits, ..
-            }) => Ok(()),
-            Some(Announced {
-                size,
-                sync: Sync::Sends,
-            }) => {
-                Upload::new(&mut self.client, size).discard()?;
-                self.client.end_of_append().map(|_| ())
+        while let Some(announced) = self.announced.take() {
+            if announced.sync == Sync::Waits {
+                break;
             }
+            Upload::new(&mut self.client, announced.size).discard()?;
+            let line = self.client.end_of_append()?;
+            self.announced = Announced::by(&line);
         }
+        Ok(())
     }
 
     /// What the administrator should know of a failure.

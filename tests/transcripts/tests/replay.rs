@@ -22,6 +22,7 @@ transcripts! {
     imap:
     append
     append_errors
+    append_several
     append_to_selected
     authenticate_errors
     authenticate_login

@@ -120,7 +120,7 @@ impl<'a> Client<'a> {
         self.decode(Decoder::feed)
     }
 
-    /// The rest of the line behind a message; empty, unless the client wants to append several at once (RFC 3502).
+    /// The rest of the line behind a message; empty, unless another one of the same APPEND follows (RFC 3502).
     pub fn end_of_append(&mut self) -> Result<Vec<u8>, EndReason> {
         match self.decode(Decoder::feed_line)? {
             Event::Command(line) => Ok(line.into_bytes()),

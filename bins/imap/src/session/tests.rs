@@ -182,6 +182,12 @@ fn append_waits_for_go_ahead_and_tells_the_uid() {
             .any(|line| line.starts_with("* FLAGS (") && line.ends_with("k1)")),
         "{lines:?}"
     );
+    client.send("x APPEND INBOX {3+}\r\nabc (\\Seen) {3}\r\n");
+    assert_eq!(client.next_line().as_deref(), Some("+ OK"));
+    client.send("def {3+}\r\nghi\r\n");
+    let lines = client.until(|line| line.starts_with("x "));
+    let told = lines.last().map(String::as_str);
+    assert_eq!(told, Some("x OK [APPENDUID 7 2:4] Append completed."));
 }
 
 #[test]
@@ -208,11 +214,24 @@ fn a_refused_message_is_never_read_as_commands() {
         client.next_line().as_deref(),
         Some("x NO Can't save a zero byte message.")
     );
-    client.send("x APPEND INBOX {3+}\r\nabc {3+}\r\nabc\r\nz NOOP\r\n");
-    assert_eq!(
-        client.next_line().as_deref(),
-        Some("x BAD MULTIAPPEND is not supported.")
-    );
+    for (second, answer) in [
+        (" {0+}", "NO Can't save a zero byte message."),
+        (
+            " (\\Bogus) {5+}",
+            "BAD Error in IMAP command APPEND: Invalid system flag \\BOGUS.",
+        ),
+        (
+            " INBOX {5+}",
+            "BAD Error in IMAP command APPEND: Missing message size.",
+        ),
+    ] {
+        let bytes = if second.contains('5') { "a FOO" } else { "" };
+        client.send(format!(
+            "x APPEND INBOX {{3+}}\r\nabc{second}\r\n{bytes} {{5+}}\r\nb FOO\r\n"
+        ));
+        assert_eq!(client.next_line(), Some(format!("x {answer}")), "{second}");
+    }
+    assert_eq!(client.result("NOOP"), "OK NOOP completed.");
     assert_eq!(
         client.result("STATUS INBOX (MESSAGES)"),
         "OK Status completed."
