@@ -136,7 +136,8 @@ impl User {
             .next()
             .ok_or("BUG: a delivery without a message")?;
         let message = Message::new(delivery.prepend.clone(), file)
-            .map_err(|error| format!("the message: {error}"))?;
+            .map_err(|error| format!("the message: {error}"))?
+            .sent_by(&delivery.sender);
         let storage = Storage::open(
             &self.shared,
             &mail_user(&self.identity),

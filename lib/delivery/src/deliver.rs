@@ -1,6 +1,6 @@
 //! Carries out what was planned for a message.
 
-use mailbox::{Error, Flags, Keyword, MailStore, MailboxName, NewMail};
+use mailbox::{Error, MailStore, MailboxName, NewMail};
 
 use crate::report::{Attempt, Report};
 use crate::{Action, Message, Plan, Settings};
@@ -46,7 +46,7 @@ impl Delivery<'_> {
                 let mail = NewMail {
                     flags: *flags,
                     keywords: keywords.clone(),
-                    ..NewMail::default()
+                    ..self.new_mail()
                 };
                 self.attempt(mailbox, &mail);
             }
@@ -55,15 +55,14 @@ impl Delivery<'_> {
 
     fn last_resort(&mut self) {
         if let Ok(inbox) = MailboxName::new(MailboxName::INBOX) {
-            let keywords: Vec<Keyword> = Vec::new();
-            self.attempt(
-                &inbox,
-                &NewMail {
-                    flags: Flags::empty(),
-                    keywords,
-                    ..NewMail::default()
-                },
-            );
+            self.attempt(&inbox, &self.new_mail());
+        }
+    }
+
+    fn new_mail(&self) -> NewMail {
+        NewMail {
+            envelope_sender: self.message.sender().map(str::to_owned),
+            ..NewMail::default()
         }
     }
 
@@ -116,6 +115,8 @@ impl Delivery<'_> {
 
 #[cfg(test)]
 mod tests {
+    use mailbox::Flags;
+
     use super::*;
     use crate::message::tests::message;
     use crate::testing::Store;
@@ -147,6 +148,16 @@ mod tests {
         let mut store = Store::with(&["INBOX"]);
         assert_eq!(run(&mut store, &[], &Settings::default()).result(), Ok(()));
         assert_eq!(store.mails("INBOX"), [b"A: b\r\n\r\nx\r\n"]);
+    }
+
+    #[test]
+    fn who_sent_it_is_kept() {
+        for names in [&[][..], &["INBOX"]] {
+            let mut store = Store::with(&["INBOX"]);
+            let message = message("", b"\r\nx\r\n").sent_by("a@b");
+            deliver(&mut store, &message, &plan(names), &Settings::default());
+            assert_eq!(store.senders, [Some("a@b".to_owned())]);
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub struct Message {
     prepend: Vec<u8>,
     file: File,
     size: u64,
+    sender: Option<String>,
 }
 
 impl Message {
@@ -38,7 +39,23 @@ impl Message {
             prepend: prepend.into_bytes(),
             file,
             size: metadata.len(),
+            sender: None,
         })
+    }
+
+    /// Its envelope sender, without `<>`; empty: a bounce.
+    #[must_use]
+    pub fn sent_by(self, sender: &str) -> Self {
+        Self {
+            sender: Some(sender.to_owned()),
+            ..self
+        }
+    }
+
+    /// See [`Message::sent_by`]; `None`: nobody said.
+    #[must_use]
+    pub fn sender(&self) -> Option<&str> {
+        self.sender.as_deref()
     }
 
     /// The whole message from its first byte; any number of readers at a time.

@@ -14,6 +14,8 @@ pub(crate) struct Store {
     mailboxes: BTreeMap<String, Vec<Vec<u8>>>,
     pub(crate) subscribed: Vec<String>,
     pub(crate) full: bool,
+    /// Of all mails, in their order.
+    pub(crate) senders: Vec<Option<String>>,
 }
 
 impl Store {
@@ -35,12 +37,14 @@ impl Store {
 
 struct Saving<'a> {
     mails: &'a mut Vec<Vec<u8>>,
+    senders: &'a mut Vec<Option<String>>,
     new: Vec<Vec<u8>>,
     full: bool,
 }
 
 impl Save for Saving<'_> {
-    fn save(&mut self, _mail: &NewMail, body: &mut dyn Read) -> Result<(), Error> {
+    fn save(&mut self, mail: &NewMail, body: &mut dyn Read) -> Result<(), Error> {
+        self.senders.push(mail.envelope_sender.clone());
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).map_err(Error::Input)?;
         self.new.push(bytes);
@@ -116,6 +120,7 @@ impl MailStore for Store {
         match self.mailboxes.get_mut(name.as_str()) {
             Some(mails) => Ok(Box::new(Saving {
                 mails,
+                senders: &mut self.senders,
                 new: Vec::new(),
                 full,
             })),
