@@ -135,6 +135,27 @@ fn the_first_use_makes_inbox() {
 }
 
 #[test]
+fn what_a_deleted_mailbox_left_is_in_nobodys_way() {
+    let rig = Rig::new("sdbox:~/Maildir:ALT=~/alt");
+    let mut store = rig.store();
+    store.create(&name("A")).unwrap();
+    put(&mut store, "A", "kept");
+    let all = mailbox::UidSet::from_ranges([(mailbox::Uid::MIN, mailbox::Uid::MIN)]);
+    store.altmove(&name("A"), &all, storage::Tier::Alt).unwrap();
+    let alt = rig.path("alt/mailboxes");
+    let left = alt.join("B/dbox-Mails");
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("u.7"), "of another B").unwrap();
+    let before = store.status(&name("A")).unwrap();
+    store.rename(&name("A"), &name("B")).unwrap();
+    assert_eq!(store.status(&name("B")).unwrap(), before);
+    assert!(left.join("u.1").exists() && !left.join("u.7").exists());
+    let aside = alt.join("..culver-left-1.B/dbox-Mails/u.7");
+    assert_eq!(std::fs::read(aside).unwrap(), b"of another B");
+    assert_eq!(list(&mut store, "*"), ["INBOX", "B"]);
+}
+
+#[test]
 fn create_list_rename_delete() {
     for location in LAYOUTS {
         let rig = Rig::new(location);

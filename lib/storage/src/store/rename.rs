@@ -150,7 +150,7 @@ impl List {
     fn carry_out(&self, moves: &[(PathBuf, PathBuf)]) -> Result<(), Error> {
         let mut done: Vec<&(PathBuf, PathBuf)> = Vec::new();
         let moved = moves.iter().try_for_each(|pair| {
-            if rename_one(&self.fs, pair)? {
+            if self.rename_one(pair)? {
                 done.push(pair);
             }
             Ok(())
@@ -168,6 +168,26 @@ impl List {
 }
 
 impl List {
+    /// `false`: there was no such directory.
+    fn rename_one(&self, (from, to): &(PathBuf, PathBuf)) -> Result<bool, FsError> {
+        let fs = &self.fs;
+        if fs.stat_opt(from)?.is_none() {
+            return Ok(false);
+        }
+        if let Some(parent) = to.parent() {
+            fs.mkdir_all(parent, 0o700)?;
+        }
+        match fs.rename(from, to) {
+            // No mailbox has the name: these are of one that Dovecot deleted without its `ALT=`.
+            Err(error) if error.is_exists() && !to.starts_with(&self.location.root) => {
+                set_aside(fs, to)?;
+                fs.rename(from, to)?;
+            }
+            renamed => renamed?,
+        }
+        Ok(true)
+    }
+
     fn sync_parents(&self, moves: &[&(PathBuf, PathBuf)]) -> Result<(), FsError> {
         let mut parents: Vec<&Path> = moves
             .iter()
@@ -182,14 +202,19 @@ impl List {
     }
 }
 
-/// `false`: there was no such directory.
-fn rename_one(fs: &Fs, (from, to): &(PathBuf, PathBuf)) -> Result<bool, FsError> {
-    if fs.stat_opt(from)?.is_none() {
-        return Ok(false);
-    }
-    if let Some(parent) = to.parent() {
-        fs.mkdir_all(parent, 0o700)?;
-    }
-    fs.rename(from, to)?;
-    Ok(true)
+/// Gives what is left of a mailbox that is no more a name that no mailbox has.
+fn set_aside(fs: &Fs, dir: &Path) -> Result<(), FsError> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let mut nth = 1;
+    let aside = loop {
+        let aside = dir.with_file_name(format!("..culver-left-{nth}.{name}"));
+        if fs.stat_opt(&aside)?.is_none() {
+            break aside;
+        }
+        nth += 1;
+    };
+    fs.rename(dir, &aside)?;
+    let (dir, aside) = (dir.display(), aside.display());
+    tracing::warn!("{dir}: left by a mailbox that is no more; now {aside}");
+    Ok(())
 }
