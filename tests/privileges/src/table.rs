@@ -108,7 +108,13 @@ const TABLE: [Row; 10] = [
         user: "culver",
         groups: &["culver", "culver-anvil"],
         capabilities: MANAGER,
-        fds: &["socket:", "anon_inode:", "/dev/null", "pipe:"],
+        fds: &[
+            "socket:",
+            "anon_inode:",
+            "/dev/null",
+            "pipe:",
+            "/memfd:culver-parked",
+        ],
     },
     Row {
         service: "deliver",

@@ -22,7 +22,7 @@
 //! `C2:` and `S2:` are a second session, and so on. In LMTP files session 1 is LMTP, past its greeting; others are IMAP.
 //! `C~ text` sends without CRLF, with `\r \n \t \0 \\ \xHH`. `C: a APPEND INBOX {#}` counts the literal that
 //! follows as `L:` lines (each with CRLF) and `L~` lines (as `C~`). `! tls` is a handshake, `! close` hangs
-//! up, `! deliver FILE` brings a message of mail/ by LMTP; `!2 close` is the second session's.
+//! up, `! deliver FILE` brings a message of mail/ by LMTP; `! wait N` lets N seconds go by; `!2 close` is the second session's.
 //! `S: <closed>` is the end of the connection.
 //!
 //! Data is compared, not bytes: the order of FETCH and STATUS items and of flags does not matter, and a literal

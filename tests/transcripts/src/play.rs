@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -192,6 +193,7 @@ impl Play<'_> {
                 self.connections.remove(&step.session);
             }
             What::Deliver(file) => self.user(step.session).deliver(file),
+            What::Wait(seconds) => std::thread::sleep(Duration::from_secs(*seconds)),
             What::Expect(..) => {}
         }
     }

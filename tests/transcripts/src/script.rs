@@ -67,6 +67,8 @@ pub enum What {
     Tls,
     Close,
     Deliver(String),
+    /// Seconds in which nobody says anything.
+    Wait(u64),
 }
 
 /// How strictly a line is expected.
@@ -129,6 +131,7 @@ impl Script {
                 None if rest == "tls" => What::Tls,
                 None if rest == "close" => What::Close,
                 Some(("deliver", file)) => What::Deliver(file.to_owned()),
+                Some(("wait", seconds)) => What::Wait(seconds.parse().ok()?),
                 _ => return None,
             },
             _ => return None,

@@ -58,6 +58,8 @@ ssl_key = </etc/culver/tls/key.pem
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 auth_failure_delay = 0
+# Whoever idles is parked at once.
+imap_hibernate_timeout = 1s
 passdb {
   driver = pam
   args = culver

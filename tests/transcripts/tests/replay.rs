@@ -59,6 +59,7 @@ transcripts! {
     id
     idle
     idle_expunge
+    idle_long
     idle_odd
     imaps
     list_children
