@@ -73,16 +73,19 @@ pub fn make_home(share: &Path, user: &str) -> PathBuf {
     home
 }
 
+/// Where list indexes are in the homes of tests.
+pub const LIST_ROOTS: [&str; 6] = [
+    "Maildir",
+    "index",
+    "sdbox",
+    "mdbox",
+    "mail/.imap",
+    "index/.imap",
+];
+
 /// Takes Dovecot's list of names away; what ours did, it must find in spite of it.
 pub fn forget_names(home: &Path) {
-    for root in [
-        "Maildir",
-        "index",
-        "sdbox",
-        "mdbox",
-        "mail/.imap",
-        "index/.imap",
-    ] {
+    for root in LIST_ROOTS {
         for file in [
             "dovecot.list.index",
             "dovecot.list.index.log",

@@ -143,6 +143,7 @@ fn play(location: &str, seed: u64) {
         }
         assert_eq!(found.list, theirs.list, "LIST: ours, Dovecot");
         assert_eq!(found.subscribed, theirs.subscribed, "LSUB: ours, Dovecot");
+        let names: Vec<String> = found.mailboxes.keys().cloned().collect();
         let mailboxes = |picture: Picture| -> Vec<(String, Mailbox)> {
             let mailboxes = picture.mailboxes.into_iter();
             mailboxes
@@ -150,8 +151,44 @@ fn play(location: &str, seed: u64) {
                 .collect()
         };
         assert_eq!(mailboxes(found), mailboxes(theirs), "ours, Dovecot");
+        // By the list index, as far as it is up to date, which both write.
+        ours_in(&shared, &home, location, |store| {
+            names
+                .iter()
+                .for_each(|name| same_numbers(store, &mut imap, name));
+        });
     }
+    dumps_are_read(&dovecot, &home);
     assert_eq!(dovecot.complaints(), Vec::<String>::new());
+}
+
+fn same_numbers(store: &mut Storage, imap: &mut Imap, name: &str) {
+    let ours = store.status(&MailboxName::new(name).unwrap()).unwrap();
+    let quoted = format!("\"{}\"", storage::mutf7::encode(name));
+    let items = "(MESSAGES UIDNEXT UIDVALIDITY UNSEEN)";
+    let theirs = imap.ok(&format!("STATUS {quoted} {items}"));
+    let told = format!(
+        "(MESSAGES {} UIDNEXT {} UIDVALIDITY {} UNSEEN {})",
+        ours.messages, ours.uid_next, ours.uid_validity, ours.unseen
+    );
+    let line = &theirs.find("STATUS").text;
+    assert!(line.ends_with(&told), "{line}: ours {told}");
+}
+
+/// Dovecot's own reader of list indexes that both wrote.
+fn dumps_are_read(dovecot: &testkit::Dovecot, home: &Path) {
+    let mut seen = 0;
+    for root in theirs::LIST_ROOTS {
+        for file in ["dovecot.list.index", "dovecot.list.index.log"] {
+            if home.join(root).join(file).exists() {
+                let path = format!("/srv/share/names/{root}/{file}");
+                let dump = dovecot.run(&format!("doveadm dump {path} 2>&1"));
+                assert!(!dump.contains("orrupt") && !dump.contains("rror"), "{dump}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "there is no list index");
 }
 
 fn ours_in<T>(
