@@ -91,10 +91,10 @@ fn a_tree_is_what_was_written() {
         assert!(tree.find(&["nine", "Drafts"]).unwrap().is_selectable());
         let other = tree.find(&["A"]).unwrap().uid;
         assert!(tree.rename(other, 0, b"nine").is_none());
-        tree.set_refresh(true);
+        tree.ask_for_refresh();
     });
     step(&mut |tree| {
-        tree.set_refresh(false);
+        tree.note_refresh();
         tree.retain(|node| node.parent == 0);
     });
     step(&mut |tree| assert!(tree.insert(&["new"]).is_some()));

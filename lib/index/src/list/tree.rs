@@ -117,9 +117,14 @@ impl Tree {
         self.names.refresh != 0
     }
 
-    /// Tells who reads it next to look at the file system first, or that somebody has.
-    pub fn set_refresh(&mut self, wanted: bool) {
-        self.names.refresh = u8::from(wanted);
+    /// Tells who reads it next to look at the file system first.
+    pub fn ask_for_refresh(&mut self) {
+        self.names.refresh = 1;
+    }
+
+    /// Somebody has looked.
+    pub fn note_refresh(&mut self) {
+        self.names.refresh = 0;
     }
 
     /// All nodes, ascending by UID.

@@ -228,7 +228,7 @@ impl ListIndex {
         fs.mkdir_all(dir, self.kept.settings.dir_mode)?;
         let mut tree = Tree::default();
         // Not all is in it: whoever lists first looks.
-        tree.set_refresh(true);
+        tree.ask_for_refresh();
         let mut first = tree.changes_from(&State::empty(0));
         first.set_uid_validity(crate::uidvalidity::now());
         let (index, created) = Index::create(fs, dir, self.options(), &first)?;

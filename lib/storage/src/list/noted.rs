@@ -125,7 +125,7 @@ impl List {
             set_flags(tree, *uid, flag::NONEXISTENT);
         }
         tree.retain(|node| there.contains(&node.uid) || levels_above.contains(&node.uid));
-        tree.set_refresh(false);
+        tree.note_refresh();
     }
 
     /// What becomes of a level above a mailbox that is made: a directory, or nothing.
@@ -149,7 +149,7 @@ impl List {
             if let Some(uid) = tree.find(levels).map(|node| node.uid) {
                 tree.remove(uid, self.above());
             }
-            tree.set_refresh(true);
+            tree.ask_for_refresh();
         });
     }
 
@@ -160,7 +160,7 @@ impl List {
             if moved.is_none() {
                 tracing::debug!("list index did not know {}", from.join("/"));
             }
-            tree.set_refresh(true);
+            tree.ask_for_refresh();
         });
     }
 
