@@ -9,6 +9,7 @@ use config::expand::{self, Error, Template};
 use crate::client::Client;
 use crate::fields::Fields;
 use crate::names::Names;
+use crate::password::{Hash, to_hex};
 
 /// Everything that a template may insert.
 #[derive(Clone, Copy)]
@@ -52,6 +53,7 @@ const VARIABLES: [&str; 22] = [
 pub(crate) fn template(text: &str) -> Result<Template, Error> {
     let template = Template::parse(text)?;
     let known = |name: &str| {
+        let name = hashed(name).map_or(name, |(_, name)| name);
         let field = name
             .split_once(':')
             .is_some_and(|(prefix, _)| matches!(prefix, "passdb" | "userdb" | "env"));
@@ -80,6 +82,10 @@ impl Context<'_> {
 
     /// `None` for what the engine knows itself.
     fn lookup(&self, name: &str) -> Option<String> {
+        if let Some((hash, name)) = hashed(name) {
+            let value = self.value(name).unwrap_or_default();
+            return Some(to_hex(&hash.digest(&[value.as_bytes()])));
+        }
         match name {
             "hostname" | "pid" => None,
             _ if name.starts_with("env:") => None,
@@ -112,6 +118,24 @@ impl Context<'_> {
     }
 }
 
+/// `%{sha256:user}`: a hash of a variable.
+fn hashed(name: &str) -> Option<(Hash, &str)> {
+    let (hash, name) = name.split_once(':')?;
+    let hash = match hash {
+        "sha1" => Hash::Sha1,
+        "sha256" => Hash::Sha256,
+        "sha512" => Hash::Sha512,
+        _ => return None,
+    };
+    let long = match name {
+        "u" => "user",
+        "n" => "username",
+        "d" => "domain",
+        other => other,
+    };
+    Some((hash, long))
+}
+
 fn port(address: Option<SocketAddr>) -> Option<String> {
     address
         .map(|address| address.port())
@@ -138,6 +162,33 @@ mod tests {
             "a%",
         ] {
             assert!(template(known).is_ok(), "{known}");
+        }
+    }
+
+    /// As `doveadm user` of Dovecot 2.3.19.1 shows them.
+    #[test]
+    fn hashes_are_dovecots() {
+        let names = Names {
+            user: "user.name@example.org".to_owned(),
+            original: String::new(),
+            login_user: None,
+            master: None,
+        };
+        let context = Context {
+            client: &Client::default(),
+            names: &names,
+            passdb: &Fields::default(),
+            userdb: &Fields::default(),
+        };
+        for (text, known) in [
+            ("%{sha1:user}", "545345d56ccc971a08d12814120cab4436c26a6f"),
+            (
+                "%{sha256:username}",
+                "c69f268fb43e3b0bd46436177505f548fe105ce296445b5ba5a428f122453429",
+            ),
+            ("%.4{sha1:u}", "5453"),
+        ] {
+            assert_eq!(context.expand(&template(text).unwrap()), known, "{text}");
         }
     }
 

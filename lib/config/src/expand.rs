@@ -7,12 +7,13 @@
 //! %Lu %Uu        lower and upper case          %-2.2u %2.-1u   offset from the end; all but the last
 //! %Hu %Nu        hash as hex; with %8.16Nu: modulo 16, 8 digits
 //! %Mu %Ru %Tu    MD5 as hex, reversed, trimmed %Xu %Du %Eu     number as hex, dots as ,dc=, quotes escaped
-//! %08u           filled up with zeros          %{sha256:user}  also md5, sha1, sha512
+//! %08u           filled up with zeros          %{md5:user}     MD5 as hex
 //! %%             a percent sign                %{if;a;eq;b;yes;no}  one of two texts
 //! ```
 
 mod condition;
 mod hash;
+mod md5;
 mod modifier;
 mod parse;
 

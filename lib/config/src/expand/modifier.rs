@@ -31,18 +31,7 @@ pub(super) enum Modifier {
     NewHash,
     /// The whole MD5, in hexadecimal.
     Md5,
-    Sha1,
-    Sha256,
-    Sha512,
 }
-
-/// Hashes by word: `%{sha256:user}`.
-const HASHES: [(&str, Modifier); 4] = [
-    ("md5:", Modifier::Md5),
-    ("sha1:", Modifier::Sha1),
-    ("sha256:", Modifier::Sha256),
-    ("sha512:", Modifier::Sha512),
-];
 
 impl Modifier {
     pub(super) fn of_letter(letter: char) -> Option<Self> {
@@ -63,15 +52,13 @@ impl Modifier {
 }
 
 impl Modifiers {
-    /// Takes the hash off a name; what remains is the variable's.
+    /// Takes `md5:` off a name; what remains is the variable's.
     pub fn hashed<'a>(&mut self, name: &'a str) -> &'a str {
-        for (prefix, hash) in HASHES {
-            if let Some(rest) = name.strip_prefix(prefix) {
-                self.each.insert(0, hash);
-                return rest;
-            }
-        }
-        name
+        let Some(rest) = name.strip_prefix("md5:") else {
+            return name;
+        };
+        self.each.insert(0, Modifier::Md5);
+        rest
     }
 
     /// The value as it is put in. A short hash uses offset and width itself.
@@ -91,9 +78,6 @@ impl Modifiers {
                 Modifier::OldHash => hash::old(&value, self.modulus(), self.digits()),
                 Modifier::NewHash => hash::new(&value, self.modulus(), self.digits()),
                 Modifier::Md5 => hash::md5(&value),
-                Modifier::Sha1 => hash::sha1(&value),
-                Modifier::Sha256 => hash::sha256(&value),
-                Modifier::Sha512 => hash::sha512(&value),
             };
             cut &= !matches!(modifier, Modifier::OldHash | Modifier::NewHash);
         }
