@@ -4,14 +4,11 @@
 //! Pure: [`header`], [`metadata`], [`attachment`]. With files: [`DboxFile`] reads, [`Writer`] writes,
 //! [`scan`] looks for what is left of a damaged file, [`Places`] knows primary and ALT storage.
 //!
-//! Upon an index: [`view`] is a session's picture of either format, [`change`] what clients ask for.
-//!
 //! *Invariant:* a message whose frame does not hold together is an error, never somebody else's bytes.
 //! *Invariant:* nothing in here knows where mailboxes are, or a map.
 
 pub mod attachment;
 mod body;
-pub mod change;
 pub mod damage;
 mod file;
 pub mod header;
@@ -22,7 +19,6 @@ pub mod metadata;
 mod places;
 pub mod scan;
 pub mod temp;
-pub mod view;
 pub mod watch;
 mod window;
 mod write;

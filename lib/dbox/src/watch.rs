@@ -45,7 +45,7 @@ static RUNNING: Mutex<Option<Arc<Instance>>> = Mutex::new(None);
 
 /// One session that waits.
 #[derive(Debug)]
-pub(crate) struct Waiter {
+pub struct Waiter {
     event: Arc<OwnedFd>,
     watch: i32,
 }
@@ -67,8 +67,16 @@ struct Watched {
 }
 
 impl Waiter {
-    /// Hears of changes to the index in `dir` from now on.
-    pub fn join(dir: &Path) -> io::Result<Self> {
+    /// Hears of changes to the index in `dir` from now on. `None`: a session looks from time to time.
+    #[must_use]
+    pub fn of(dir: Option<&Path>) -> Option<Self> {
+        let dir = dir?;
+        Self::join(dir)
+            .inspect_err(|error| tracing::warn!("inotify on {} failed: {error}", dir.display()))
+            .ok()
+    }
+
+    fn join(dir: &Path) -> io::Result<Self> {
         let mut running = lock(&RUNNING);
         let instance = match &*running {
             Some(instance) => Arc::clone(instance),
@@ -78,10 +86,10 @@ impl Waiter {
         stop_if_idle(&mut running);
         joined
     }
+}
 
-    /// Before the session looks: whoever wakes it from now on has done so after what it will see, or is
-    /// seen.
-    pub fn clear(&self) {
+impl index_view::Waiter for Waiter {
+    fn clear(&self) {
         let _ = rustix::io::read(&*self.event, &mut [0; 8]);
     }
 }
@@ -233,6 +241,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use index_view::Waiter as _;
+
     use super::*;
 
     /// Waits until it is woken; never, if it should not be.

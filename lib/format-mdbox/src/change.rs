@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use dbox::view::Removal;
 use index::{IndexSync, State, Transaction};
+use index_view::Removal;
 use mailbox::{Error, FlagChange, Uid, UidSet};
 
 use crate::mail::Reference;
@@ -20,7 +20,7 @@ impl Mdbox {
     /// Changes flags and keywords of messages that are still there.
     pub(crate) fn change_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
         let mut sync = self.lock()?;
-        let mut transaction = dbox::change::flags(sync.state(), uids, change);
+        let mut transaction = index_view::change::flags(sync.state(), uids, change);
         transaction.make_durable();
         sync.commit(&transaction)
             .map_err(|error| self.told(error))?;
@@ -38,7 +38,7 @@ impl Mdbox {
             dbox::Place::Alt => (ALT, 0),
             dbox::Place::Primary => (0, ALT),
         };
-        let there = dbox::change::removed(sync.state(), uids, Removal::All);
+        let there = index_view::change::removed(sync.state(), uids, Removal::All);
         let changed = there.into_iter().filter(|&uid| {
             let record = sync.state().record_of(uid);
             record.is_some_and(|record| record.flags() & ALT != add)
@@ -123,7 +123,7 @@ fn to_expunge(sync: &IndexSync<'_>, uids: &UidSet, which: Removal) -> BTreeMap<U
     let state = sync.state();
     let requested = sync.requests().expunges(state).into_iter();
     let requested = requested.filter_map(|(uid, _)| Uid::new(uid));
-    let removed = dbox::change::removed(state, uids, which);
+    let removed = index_view::change::removed(state, uids, which);
     let gone = requested.chain(removed);
     gone.map(|uid| (uid, guid_of(state, uid))).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dbox::temp;
-use dbox::view::{Removal, View};
+use index_view::{Removal, View};
 use mailbox::{Copied, Error, Keyword, Mailbox, Uid, UidSet};
 
 use crate::mail::Reference;
@@ -47,7 +47,7 @@ fn by_reference(
     let picture = map.picture();
     let (mut from, mut records) = (Vec::new(), Vec::new());
     let mut counts: BTreeMap<MapUid, i32> = BTreeMap::new();
-    for uid in dbox::change::removed(view.state(), uids, Removal::All) {
+    for uid in index_view::change::removed(view.state(), uids, Removal::All) {
         let seq = now.seq(uid);
         let Some(reference) = seq.and_then(|seq| Reference::of(&now, seq)) else {
             continue;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use dbox::view::{Backend, Removal, View};
+use dbox::watch::Waiter;
 use dbox::{AttachmentDir, DboxFile, Listed, Message};
 use index::{
     Backup, CacheView, Cached, Created, Index, IndexSync, Options, State, Thresholds, Transaction,
     cache,
 };
+use index_view::{Backend, Removal, View};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
     Stamp, Status, StoredMailbox, Uid, UidSet, UidValidity,
@@ -308,6 +309,8 @@ fn is_complete(state: &State) -> bool {
 }
 
 impl Backend for Mdbox {
+    type Waiter = Waiter;
+
     fn sync(&self, access: Access) -> Result<Arc<State>, Error> {
         self.up_to_date(access)
     }
@@ -340,8 +343,8 @@ impl Backend for Mdbox {
         Some(Arc::clone(&opened.cached))
     }
 
-    fn watched(&self) -> Option<&Path> {
-        self.context.place.index.as_deref()
+    fn waiter(&self) -> Option<Waiter> {
+        Waiter::of(self.context.place.index.as_deref())
     }
 
     fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {
@@ -394,7 +397,7 @@ impl StoredMailbox for Mdbox {
 
     fn status(&self) -> Result<Status, Error> {
         let state = self.up_to_date(Access::ReadWrite)?;
-        Ok(dbox::view::status_of(&state, state.recent()))
+        Ok(index_view::status_of(&state, state.recent()))
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dbox::change;
 use index::{Index, IndexSync, Learnt, State, Transaction};
+use index_view::change;
 use mailbox::{Appended, Error, Uid, UidValidity};
 
 use crate::placed::{Outcome, Pending};

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use dbox::view::Removal;
-use dbox::{change, temp};
+use dbox::temp;
 use index::cache::FieldId;
 use index::state::State;
+use index_view::{Removal, change};
 use mailbox::{Copied, Error, Flags, Keyword, Uid, UidSet};
 
 use crate::placed::{Pending, Source, Temp};

@@ -3,11 +3,10 @@
 //! A message goes in three steps under the lock: a durable request in the log, its files, the fact in
 //! the log. Whoever finds a request without the fact does the rest, ours or Dovecot.
 
-use dbox::change;
-use dbox::view::Removal;
 use dbox::{AttachmentDir, ExternalRef};
 use index::Transaction;
 use index::state::State;
+use index_view::{Removal, change};
 use mailbox::{Error, Uid, UidSet};
 
 use crate::name;

@@ -1,15 +1,16 @@
 //! One mailbox, shared by all sessions of the process.
 
 use std::any::Any;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compress::Encoding;
-use dbox::view::{Backend, Removal, View, status_of};
-use dbox::{AttachmentDir, BodyFormat, Listed, Places, change};
+use dbox::watch::Waiter;
+use dbox::{AttachmentDir, BodyFormat, Listed, Places};
 use index::state::State;
 use index::{CacheView, Cached, Index, Thresholds, cache};
+use index_view::{Backend, Removal, View, change, status_of};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
     Stamp, Status, StoredMailbox, Uid, UidSet,
@@ -135,6 +136,8 @@ impl Sdbox {
 }
 
 impl Backend for Sdbox {
+    type Waiter = Waiter;
+
     fn sync(&self, access: Access) -> Result<Arc<State>, Error> {
         let state = self.synced()?;
         if access == Access::ReadWrite {
@@ -169,8 +172,8 @@ impl Backend for Sdbox {
         slot.as_ref().map(|opened| Arc::clone(&opened.cached))
     }
 
-    fn watched(&self) -> Option<&Path> {
-        self.context.place.index.as_deref()
+    fn waiter(&self) -> Option<Waiter> {
+        Waiter::of(self.context.place.index.as_deref())
     }
 
     fn store_flags(&self, uids: &UidSet, change: &FlagChange) -> Result<(), Error> {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use dbox::view::{Backend, Removal};
-use dbox::{Place, change};
+use dbox::Place;
 use index::log::record::FlagUpdate;
 use index::state::{ExtSpec, State, field};
 use index::{Index, IndexSync, Request, Transaction};
+use index_view::{Backend, Removal, change};
 use mailbox::{Error, Uid, UidSet};
 
 use crate::sdbox::{Opened, Sdbox};

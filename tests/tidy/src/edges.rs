@@ -35,11 +35,14 @@ const MAIL: [(&str, &[&str]); 13] = [
     ("index", &["mailbox", "index-cache"]),
     ("index-view", &["mailbox", "index"]),
     ("dump", &["mailbox", "index"]),
-    ("dbox", &["mailbox", "index"]),
+    ("dbox", &["mailbox", "index", "index-view"]),
     ("format-maildir", &["mailbox", "index", "index-view"]),
     ("format-mbox", &["mailbox", "index"]),
-    ("format-sdbox", &["mailbox", "index", "dbox"]),
-    ("format-mdbox", &["mailbox", "index", "dbox", "compress"]),
+    ("format-sdbox", &["mailbox", "index", "index-view", "dbox"]),
+    (
+        "format-mdbox",
+        &["mailbox", "index", "index-view", "dbox", "compress"],
+    ),
     (
         "storage",
         &[
