@@ -434,3 +434,29 @@ fn mdbox_is_told_and_changed_the_same() {
 fn mbox_is_told_and_changed_the_same() {
     in_index("mbox", "mbox:~/mail:INBOX=~/inbox.mbox");
 }
+
+/// What clients are likely to ask for is cached of every mail, also where a cache was lost: Dovecot's believes
+/// what the index says.
+#[test]
+fn index_fills_the_cache() {
+    let mut store = Store::of("sdbox");
+    store.conf = store.conf.replace("maildir:~/Maildir", "sdbox:~/sdbox")
+        + "mail_always_cache_fields = hdr.subject mime.parts\n";
+    let clean = "find \"$1\" -name dovecot.index.cache -delete";
+    assert_eq!(store.shell(Who::Dovecot, clean).code, 0);
+    let answer = store.doveadm(Who::Culver, &["index", "INBOX"], b"");
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    let dump = "find \"$1\" -name dovecot.index.cache -exec doveadm dump -t cache {} ';'";
+    let told = store.shell(Who::Culver, dump);
+    let count = |start: &str| {
+        told.out
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    let mails = ["search", "mailbox", "INBOX", "all"];
+    let mails = store.doveadm(Who::Dovecot, &mails, b"").out.lines().count();
+    assert!(mails > 5);
+    assert_eq!(count("    - hdr.subject:"), mails);
+    assert_eq!(count("    - mime.parts:"), mails);
+}

@@ -1,6 +1,7 @@
 //! `index`: mailboxes are brought up to date, and what clients are going to ask for is cached.
 
-use mailbox::{Access, Error, MailStore, MailboxName};
+use mailbox::cache::Taken;
+use mailbox::{Access, Error, Lacks, MailStore, Mailbox, MailboxName, Seq};
 
 use crate::cli::mail;
 use crate::mail::action::Action;
@@ -27,8 +28,38 @@ impl Index {
         {
             return Ok(());
         }
-        session.storage.open(name, Access::ReadOnly).map(|_| ())
+        let mut view = session.storage.open(name, Access::ReadOnly)?;
+        session.progress.begin("indexing", view.len().into());
+        for seq in (1..=view.len()).filter_map(Seq::new) {
+            session.progress.step();
+            match fill(&mut *view, seq) {
+                Ok(()) | Err(Error::Expunged) => {}
+                Err(error) => {
+                    let uid = view.uid(seq).map_or(0, mailbox::Uid::get);
+                    session.fail(&format!("Caching mail UID={uid} in {name} failed"), &error);
+                }
+            }
+        }
+        session.progress.end();
+        Ok(())
     }
+}
+
+/// Reads what clients are likely to ask for, unless it is cached already.
+fn fill(view: &mut dyn Mailbox, seq: Seq) -> Result<(), Error> {
+    let mut mail = view.mail(seq)?;
+    let lacks = match mail.cache() {
+        Some(cache) => cache.lacks(),
+        None => return Ok(()),
+    };
+    if lacks == Lacks::Nothing {
+        return Ok(());
+    }
+    let taken = Taken::read(mail.body()?, lacks).map_err(Error::Input)?;
+    if let (Some(taken), Some(cache)) = (taken, mail.cache()) {
+        cache.learn(&taken.lesson(), &[]);
+    }
+    Ok(())
 }
 
 impl Action for Index {
