@@ -78,8 +78,9 @@ fn what_happened_meanwhile_is_told_once() {
     assert_eq!(client.result("FETCH 6 UID"), "OK Fetch completed.");
     client.send("y LOGOUT\r\n");
     let (_, ended) = client.ended();
-    // All that was said before and after; 7 bytes in between.
-    assert!(ended.counters.input > 60 && ended.counters.output > 700);
+    // All that was said before and after: SELECT, IDLE, DONE, FETCH, LOGOUT.
+    assert_eq!(ended.counters.input, 16 + 8 + 6 + 15 + 10);
+    assert!(ended.counters.output > 500, "{ended}");
 }
 
 #[test]
