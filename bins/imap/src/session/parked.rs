@@ -181,7 +181,7 @@ impl Session<'_> {
             Ok(since) => since,
             Err(Another) => return Err(EndReason::MailboxDeleted),
         };
-        let view = StillRecent::new(view, recent);
+        let view = StillRecent::over(view, recent);
         let told = open.picture.knows_all(view.keywords());
         let mut selected = Selected::again(view, told, open.told_recent);
         selected.tell(&mut self.client, &changes, By::Seq)?;

@@ -15,7 +15,7 @@ pub struct StillRecent {
 
 impl StillRecent {
     /// The view itself, if it needs no help.
-    pub fn new(view: Box<dyn Mailbox>, recent: UidSet) -> Box<dyn Mailbox> {
+    pub fn over(view: Box<dyn Mailbox>, recent: UidSet) -> Box<dyn Mailbox> {
         if recent.is_empty() {
             view
         } else {

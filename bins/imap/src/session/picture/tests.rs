@@ -213,7 +213,7 @@ proptest::proptest! {
                     client[at(seq)].1 = flags;
                 }
                 Change::Grown { messages, .. } => {
-                    let new = client.len() as u32 + 1..=messages;
+                    let new = u32::try_from(client.len()).unwrap() + 1..=messages;
                     assert!(!new.is_empty());
                     client.extend(new.map(|seq| {
                         let seq = Seq::new(seq).unwrap();
