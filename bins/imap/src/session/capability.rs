@@ -2,8 +2,7 @@
 
 use super::Settings;
 
-const CAPABILITIES: &str =
-    "IMAP4rev1 SASL-IR ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS MOVE SPECIAL-USE";
+const CAPABILITIES: &str = "IMAP4rev1 SASL-IR ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS MOVE SPECIAL-USE";
 
 /// The words behind CAPABILITY, by `imap_capability` and `imap_literal_minus`.
 pub fn capabilities(settings: &Settings) -> String {
