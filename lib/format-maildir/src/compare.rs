@@ -15,6 +15,15 @@ use crate::name::Letters;
 use crate::record::{File, Place, Record};
 use crate::scan::Extent;
 
+/// What is compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Stock {
+    /// What was listed.
+    pub extent: Extent,
+    /// Messages from this UID on have it since then: nobody has looked at them, wherever they are.
+    pub given_from: u64,
+}
+
 /// What was found out.
 pub(crate) struct Compared {
     /// What to write.
@@ -46,6 +55,7 @@ struct Compare<'c> {
     /// Messages that got and that lost each letter.
     changes: Vec<[Vec<Uid>; 2]>,
     first_recent: u32,
+    given_from: u64,
     compared: Compared,
 }
 
@@ -53,7 +63,7 @@ struct Compare<'c> {
 pub(crate) fn compare(
     files: &Files,
     (state, requested): (&State, Vec<u32>),
-    extent: Extent,
+    Stock { extent, given_from }: Stock,
 ) -> Compared {
     let letters = files.keywords.letters_of(state.keywords());
     let mut compare = Compare {
@@ -64,6 +74,7 @@ pub(crate) fn compare(
         flags: BTreeMap::new(),
         changes: vec![Default::default(); Letters::COUNT],
         first_recent: state.header().first_recent_uid(),
+        given_from,
         compared: Compared::default(),
     };
     compare.run(extent);
@@ -144,7 +155,7 @@ impl Compare<'_> {
             self.change_letters(uid, file.letters, 0);
         }
         // Somebody has looked at it, and at those before it.
-        if file.place == Place::Cur {
+        if file.place == Place::Cur && u64::from(uid) < self.given_from {
             self.first_recent = self.first_recent.max(uid + 1);
         }
     }

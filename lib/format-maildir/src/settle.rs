@@ -11,7 +11,7 @@ use index::{IndexSync, State, Transaction};
 use mailbox::Error;
 use sys::fs::dotlock::Dotlock;
 
-use crate::compare::{Compared, compare};
+use crate::compare::{Compared, Stock, compare};
 use crate::ext::SyncHeader;
 use crate::files::Files;
 use crate::maildir::Maildir;
@@ -99,8 +99,8 @@ impl Maildir {
         let mut sync = begun.map_err(|error| self.told(error))?;
         let look = self.look_at(files, Arc::clone(sync.state()))?;
         if !look.is_settled() {
-            let extent = self.take_stock(files, &look, lock)?;
-            self.write_down(files, (&mut sync, opened), (extent, lock))?;
+            let stock = self.take_stock(files, &look, lock)?;
+            self.write_down(files, (&mut sync, opened), (stock, lock))?;
         }
         let done = match lock {
             Some(lock) => self.perform(files, &mut sync, (opened, lock, &look.state)),
@@ -143,7 +143,7 @@ impl Maildir {
         files: &mut Files,
         look: &Look,
         lock: Option<&Dotlock>,
-    ) -> Result<Option<Extent>, Error> {
+    ) -> Result<Option<Stock>, Error> {
         let state = &look.state;
         self.read_list(files, state)?;
         self.read_keywords(files)?;
@@ -165,12 +165,16 @@ impl Maildir {
             if !listed.findings.unknown.is_empty() {
                 self.tell_denied(files);
             }
-            return Ok(Some(listed.extent));
+            return Ok(Some(Stock {
+                extent: listed.extent,
+                given_from: files.next_uid,
+            }));
         };
         if !listed.findings.doubles.is_empty() && self.part_doubles(&listed.findings.doubles)? {
             listed = self.scan(files, (state, Stale::Both))?;
         }
         let is_sound = files.rewrite.is_none();
+        let given_from = files.next_uid;
         match self.assign(files, listed.findings.unknown, lock) {
             Err(error) if is_sound && is_refused(&error) => {
                 if error.is_disk_full() {
@@ -181,7 +185,10 @@ impl Maildir {
             }
             other => other?,
         }
-        Ok(Some(listed.extent))
+        Ok(Some(Stock {
+            extent: listed.extent,
+            given_from,
+        }))
     }
 
     pub(crate) fn scan(
@@ -207,7 +214,7 @@ impl Maildir {
         &self,
         files: &mut Files,
         (sync, opened): (&mut IndexSync<'_>, &Opened),
-        (extent, lock): (Option<Extent>, Option<&Dotlock>),
+        (stock, lock): (Option<Stock>, Option<&Dotlock>),
     ) -> Result<(), Error> {
         let state = Arc::clone(sync.state());
         let is_of = files.is_of(&state);
@@ -217,13 +224,13 @@ impl Maildir {
             false => Arc::new(State::empty(state.header().index_id())),
         };
         let requested = sync.requests().changed(&base);
-        let mut compared = match extent {
-            Some(extent) => compare(files, (&base, requested.clone()), extent),
+        let mut compared = match stock {
+            Some(stock) => compare(files, (&base, requested.clone()), stock),
             None => Compared::default(),
         };
-        if let (false, Some(lock)) = (compared.returned.is_empty(), lock) {
+        if let (false, Some(lock), Some(stock)) = (compared.returned.is_empty(), lock, stock) {
             self.give_new_uids(files, &compared.returned, lock)?;
-            compared = compare(files, (&base, requested), extent.unwrap_or(Extent::New));
+            compared = compare(files, (&base, requested), stock);
         }
         let Compared {
             mut transaction,

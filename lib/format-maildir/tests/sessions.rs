@@ -38,6 +38,17 @@ fn deliver(rig: &Rig, name: &str) {
 }
 
 #[test]
+fn what_nobody_has_looked_at_is_recent_wherever_it_lies() {
+    let rig = Rig::new();
+    rig.save("a");
+    assert_eq!(recent(&rig.view()), [1]);
+    std::fs::write(rig.dir().join("cur/1.M1P1.mta:2,S"), "b\n").unwrap();
+    deliver(&rig, "2.M2P1.mta");
+    assert_eq!(recent(&rig.view()), [2, 3]);
+    assert_eq!(recent(&rig.view()), Vec::<u32>::new());
+}
+
+#[test]
 fn a_picture_changes_only_in_sync() {
     let rig = Rig::new();
     for text in ["a", "b", "c", "d"] {
