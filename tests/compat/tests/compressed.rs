@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use compat::ours::{self, as_user, sha256};
+use compat::picture::comparable;
 use compat::theirs::{self, UID};
 use compress::Method;
 use mailbox::{Access, MailStore, MailboxName, NewMail};
@@ -83,6 +84,7 @@ fn play(location: &str, method: Method) {
             Access::ReadOnly,
         )
     });
+    let (found, theirs) = comparable(&found, &theirs);
     assert_eq!(found, theirs, "{location} {method}");
     assert_eq!(found.messages.len(), 3);
     assert!(
