@@ -87,7 +87,7 @@ impl Maildir {
         });
         own.end(self, files);
         synced?;
-        if opened.kept == Kept::InMemory
+        if opened.kept != Kept::OnDisk
             && let Some(why) = done.why.take()
         {
             return Err(why);
@@ -123,7 +123,12 @@ impl Maildir {
         sync.commit(&facts).map_err(|error| self.told(error))?;
         let gone = done.expunged.iter().filter_map(|(uid, _)| Uid::new(*uid));
         opened.cached.expunged(&state, gone);
-        self.compact(files, sync)
+        match self.compact(files, sync) {
+            // All that was asked for is done.
+            Err(error) if error.is_disk_full() => tracing::debug!("{error}"),
+            other => other?,
+        }
+        Ok(())
     }
 
     /// A list that has mostly lines of messages that are gone is written anew.

@@ -104,6 +104,7 @@ impl Maildir {
         let jobs: Vec<_> = batch.iter().map(|job| locked(&job.messages)).collect();
         let mut files = self.files();
         let lock = self.lock()?;
+        self.return_to_disk();
         let all: Vec<&Pending> = jobs.iter().flat_map(|job| job.iter()).collect();
         let (state, base) = self.with_index(|opened| {
             // Only copies bring names along, which may be taken.

@@ -45,6 +45,7 @@ impl Maildir {
     fn ask(&self, request: impl Fn(&State) -> Transaction) -> Result<(), Error> {
         let mut files = self.files();
         let lock = self.lock()?;
+        self.return_to_disk();
         let state = self.with_index(|opened| {
             let files = &mut files;
             let mut attempt = |opened: &Opened| {

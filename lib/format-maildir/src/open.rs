@@ -19,6 +19,9 @@ pub(crate) enum Kept {
     OnDisk,
     /// For as long as the process has the mailbox open. The files say everything but modseqs.
     InMemory,
+    /// To read, until the disk takes something again: what was asked for in the one on disk and is not
+    /// done comes before what is asked then.
+    WhileFull,
 }
 
 /// An open index and its cache.
@@ -46,20 +49,36 @@ impl Maildir {
     /// Only in memory, if the disk refuses it.
     fn open_on_disk(&self) -> Result<Opened, Error> {
         match self.open_at(&self.fs, Kept::OnDisk) {
-            Err(error) if is_refused(&error) => {
-                tracing::warn!("{error}; the index is in memory only");
-                self.open_at(&self.memory_copy()?, Kept::InMemory)
-            }
+            Err(error) if is_refused(&error) => self.open_in_memory(&error),
             other => other,
         }
     }
 
-    /// From now on the index is in memory, as long as the mailbox is open.
+    /// From now on the index is in memory: as long as the mailbox is open, or the disk is full.
     pub(crate) fn move_to_memory(&self, why: &Error) -> Result<Opened, Error> {
-        tracing::warn!("{why}; the index is in memory only");
-        let opened = self.open_at(&self.memory_copy()?, Kept::InMemory)?;
+        let opened = self.open_in_memory(why)?;
         *self.slot() = Some(opened.clone());
         Ok(opened)
+    }
+
+    fn open_in_memory(&self, why: &Error) -> Result<Opened, Error> {
+        tracing::warn!("{why}; the index is in memory only");
+        let kept = match why.is_disk_full() {
+            true => Kept::WhileFull,
+            false => Kept::InMemory,
+        };
+        self.open_at(&self.memory_copy()?, kept)
+    }
+
+    /// The disk has taken something: the index there is the one that counts.
+    pub(crate) fn return_to_disk(&self) {
+        let mut slot = self.slot();
+        if slot
+            .as_ref()
+            .is_some_and(|opened| opened.kept == Kept::WhileFull)
+        {
+            *slot = None;
+        }
     }
 
     fn open_at(&self, fs: &Fs, kept: Kept) -> Result<Opened, Error> {

@@ -54,13 +54,18 @@ impl Maildir {
             return Ok(look.state);
         }
         match self.lock() {
-            Ok(lock) => match self.settle(files, (opened, Some(&lock))) {
-                Err(error) if is_refused(&error) && opened.kept == Kept::OnDisk => {
-                    let opened = self.move_to_memory(&error)?;
-                    self.settle(files, (&opened, Some(&lock)))
+            Ok(lock) => {
+                self.return_to_disk();
+                let opened = self.opened()?;
+                match self.settle(files, (&opened, Some(&lock))) {
+                    Err(error) if is_refused(&error) && opened.kept == Kept::OnDisk => {
+                        let opened = self.move_to_memory(&error)?;
+                        // What is to be done is done on disk: to read is all that can be had now.
+                        self.settle(files, (&opened, None))
+                    }
+                    other => other,
                 }
-                other => other,
-            },
+            }
             Err(error) if is_refused(&error) => self.only_read(files, opened, error),
             Err(error) => Err(error),
         }
@@ -75,7 +80,7 @@ impl Maildir {
     ) -> Result<Arc<State>, Error> {
         let opened = match opened.kept {
             Kept::OnDisk => self.move_to_memory(&why)?,
-            Kept::InMemory => opened.clone(),
+            Kept::InMemory | Kept::WhileFull => opened.clone(),
         };
         let state = self.settle(files, (&opened, None))?;
         match state.header().uid_validity() {
