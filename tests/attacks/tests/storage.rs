@@ -362,11 +362,11 @@ fn a_mailbox_from_yesterday() {
         "UID {newest} was another message: {uids:?}"
     );
 
-    // The same, and nobody is left who remembers: then the clock must do, which counts seconds.
+    // The same, and nobody is left who remembers, not even the index: then the clock must do, which counts seconds.
     site.machine.run(&format!(
         "systemctl stop culver-imap.service culver-deliver.service
          while pkill -KILL -u alice || [ $(date +%s) -le {validity} ]; do sleep 0.01; done
-         cd {MAILDIR}; rm -rf cur new dovecot-uidlist*; cp -a /root/yesterday/cur /root/yesterday/new ."
+         cd {MAILDIR}; rm -rf cur new dovecot-uidlist* dovecot.index*; cp -a /root/yesterday/cur /root/yesterday/new ."
     ));
     site.deliver("alice", b"Subject: again\r\n\r\nx\r\n");
     let (uids, other) = seen(&site);
