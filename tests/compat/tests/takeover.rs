@@ -150,7 +150,7 @@ fn there_and_back(store: Store, user: &str) {
         .iter()
         .map(|name| (name, ours.picture(name)))
         .collect();
-    drop(ours);
+    ours.end();
 
     let mut client = theirs::login(&dovecot, user);
     client.ok("ENABLE QRESYNC");

@@ -60,12 +60,20 @@ impl Ours {
     /// As another session of the same process would, or as a new process, or not.
     pub fn start_over(&mut self, dice: &mut Dice) {
         match dice.roll(12) {
-            0 => *self = Self::with(&self.home, self.settings.clone()),
-            1 => {
-                self.store = as_user(UID, || ours::open(&self.shared, &self.home, &self.settings));
+            0 => {
+                let new = Self::with(&self.home, self.settings.clone());
+                std::mem::replace(self, new).end();
             }
+            1 => as_user(UID, || {
+                self.store = ours::open(&self.shared, &self.home, &self.settings);
+            }),
             _ => {}
         }
+    }
+
+    /// Logs out: a session writes into the list index when it ends, as who it is.
+    pub fn end(self) {
+        as_user(UID, || drop(self));
     }
 
     fn run(&mut self, op: &Op) -> Result<(), Error> {
