@@ -176,10 +176,9 @@ fn memory() -> Fs {
 /// We may only read: by permissions, or since a lock for writing needs a file that is open for it (EBADF).
 pub(crate) fn is_denied(error: &Error) -> bool {
     const EBADF: i32 = 9;
-    matches!(error, Error::Syscall { source, .. } if matches!(
-        source.kind(),
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-    ) || source.raw_os_error() == Some(EBADF))
+    let is_not_open =
+        matches!(error, Error::Syscall { source, .. } if source.raw_os_error() == Some(EBADF));
+    is_not_open || error.is_denied()
 }
 
 /// Nothing can be written: not by us, or not now.

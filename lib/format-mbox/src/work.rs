@@ -126,7 +126,7 @@ impl Mbox {
         let fs = &self.context.fs;
         let written = Locked::acquire(fs, self.path(), settings, Purpose::Write);
         let locked = match written {
-            Err(error) if is_denied(&error) => {
+            Err(error) if error.is_denied() => {
                 Locked::acquire(fs, self.path(), settings, Purpose::Read)
             }
             other => other,
@@ -299,16 +299,6 @@ impl Work<'_> {
 
 fn is_complete(state: &State, header: &SyncHeader) -> bool {
     header.guid != [0; 16] && state.header().uid_validity() != 0
-}
-
-fn is_denied(error: &Error) -> bool {
-    match error {
-        Error::Syscall { source, .. } => matches!(
-            source.kind(),
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-        ),
-        _ => false,
-    }
 }
 
 fn is_deleted(error: &Error) -> bool {

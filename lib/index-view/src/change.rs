@@ -5,6 +5,7 @@ use index::{State, Transaction};
 use mailbox::{FlagChange, Flags, Keyword, Seq, Uid, UidSet};
 
 use crate::Removal;
+
 /// STORE: internal, since others may be asked to act on it. Empty if none of the messages is there.
 #[must_use]
 pub fn flags(state: &State, uids: &UidSet, change: &FlagChange) -> Transaction {

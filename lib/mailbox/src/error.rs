@@ -123,6 +123,18 @@ impl Error {
         }
     }
 
+    /// The permissions or a read-only file system forbid it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Syscall { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            _ => false,
+        }
+    }
+
     /// No space or quota left on the file system: the sender may try again later.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {

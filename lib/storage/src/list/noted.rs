@@ -4,11 +4,10 @@
 //! to; we do each time. `mailbox_list_index_very_dirty_syncs` leaves it at what the index asks for.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use index::list::{Tree, flag};
-use mailbox::{Error, Guid, Status, StoredMailbox};
+use mailbox::{Error, Guid, Stamp, Status, StoredMailbox};
 
 use super::List;
 use super::index::{ListIndex, Note, Picture, put};
@@ -224,20 +223,10 @@ impl List {
 fn tell(noted: Result<(), Error>) {
     match noted {
         Ok(()) => {}
-        Err(error) if is_refused(&error) => tracing::debug!("{error}"),
+        // Whoever may only read mailboxes notes nothing of them.
+        Err(error) if error.is_denied() => tracing::debug!("{error}"),
         Err(error) => tracing::warn!("{error}"),
     }
-}
-
-/// Whoever may only read mailboxes notes nothing of them.
-fn is_refused(error: &Error) -> bool {
-    let Error::Syscall { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-    )
 }
 
 /// Remembers the numbers of one mailbox.
@@ -270,10 +259,7 @@ impl Keeper {
         if let (Some(picture), Some(node)) = (&picture, node)
             && picture.state.listed_status(node).is_some()
             && node.is_selectable()
-            && stamp
-                .marks
-                .iter()
-                .all(|mark| picture.state.has_mark(node, mark))
+            && has_marks(picture, node, &stamp)
         {
             return Ok(());
         }
@@ -310,6 +296,11 @@ fn looks_so(mailbox: &dyn StoredMailbox, picture: &Picture, node: &index::list::
     let Ok(Some(stamp)) = mailbox.stamp() else {
         return false;
     };
+    has_marks(picture, node, &stamp)
+}
+
+/// Does the index know a mailbox that looks like this?
+fn has_marks(picture: &Picture, node: &index::list::Node, stamp: &Stamp) -> bool {
     let mut marks = stamp.marks.iter();
     marks.all(|mark| picture.state.has_mark(node, mark))
 }
