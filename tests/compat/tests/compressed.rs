@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use compat::ours::{self, as_user, sha256};
@@ -59,10 +58,7 @@ fn methods(maildir: &Path) -> Vec<Option<Method>> {
 
 fn play(location: &str, method: Method) {
     let share = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(share.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let home = share.path().join("packed");
-    std::fs::create_dir(&home).unwrap();
-    std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
+    let home = theirs::make_home(share.path(), "packed");
     // 2.3.19 reads xz and writes it no more.
     let theirs_packs = method != Method::Xz;
     let save = match theirs_packs {

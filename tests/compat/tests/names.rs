@@ -2,7 +2,6 @@
 //! list the same names with the same attributes, and the same mailboxes behind them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -103,10 +102,7 @@ fn dovecot_does(imap: &mut Imap, op: Op) -> bool {
 
 fn play(location: &str, seed: u64) {
     let share = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(share.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let home = share.path().join("names");
-    std::fs::create_dir(&home).unwrap();
-    std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
+    let home = theirs::make_home(share.path(), "names");
     let dovecot = theirs::boot(location, share.path());
     let mut dice = Dice(seed);
     let mut shared = Shared::new(Fs::real());

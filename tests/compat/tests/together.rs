@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use compat::ours::{self, as_user, sha256};
@@ -109,10 +108,7 @@ fn mbox() {
 fn four_writers_of_two_kinds(location: &str, forgetful: &[&str]) {
     let settings = settings(location);
     let share = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(share.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let home = share.path().join("together");
-    std::fs::create_dir(&home).unwrap();
-    std::os::unix::fs::chown(&home, Some(UID), Some(UID)).unwrap();
+    let home = theirs::make_home(share.path(), "together");
     let dovecot = theirs::boot(location, share.path());
     let sessions = ["dove1", "dove2"].map(|who| (who, theirs::login(&dovecot, "together")));
     let acknowledged = std::thread::scope(|scope| {
