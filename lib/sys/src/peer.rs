@@ -129,6 +129,7 @@ mod tests {
             .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let socket = seqpacket::accept(listener.as_fd()).unwrap();
+        wait(&socket, PollFlags::IN);
         let mut received = seqpacket::recv(socket.as_fd(), &mut [0; 8]).unwrap();
         if let Ok(peer) = credentials(socket.as_fd()) {
             // It may have ended already.
@@ -143,8 +144,14 @@ mod tests {
         let refused = credentials(socket.as_fd()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{refused}");
         drop(heir);
+        // A process that another test starts has a copy until it runs its program.
+        wait(&socket, PollFlags::HUP);
         let gone = credentials(socket.as_fd()).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::ConnectionReset, "{gone}");
+    }
+
+    fn wait(socket: &OwnedFd, flags: PollFlags) {
+        poll(&mut [PollFd::new(socket, flags)], None).unwrap();
     }
 
     fn listener(path: &std::path::Path) -> OwnedFd {
