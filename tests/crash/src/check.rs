@@ -1,6 +1,6 @@
 //! What the server says after a disaster, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::ledger::{Entry, Flags, Ledger, MAILBOXES, Presence};
@@ -69,18 +69,14 @@ impl Ledger {
         for (mailbox, found) in found.iter().enumerate() {
             self.numbers(mailbox, found, &mut wrong);
             let mut left = found.messages.clone();
-            // Those whose UID was told first: they are not to be taken for others.
-            for told in [true, false] {
-                let entries = self
-                    .entries
-                    .values_mut()
-                    .filter(|entry| entry.mailbox == mailbox && entry.uid.is_some() == told);
-                // Those that must be there before those that may.
-                let mut entries: Vec<&mut Entry> = entries.collect();
-                entries.sort_by_key(|entry| entry.presence != Presence::There);
-                for entry in entries {
-                    settle(entry, &mut left, rules, &mut wrong);
-                }
+            let entries = self.entries.values_mut();
+            let mut entries: Vec<&mut Entry> =
+                entries.filter(|entry| entry.mailbox == mailbox).collect();
+            // Those that must be there before those that may.
+            entries.sort_by_key(|entry| entry.presence != Presence::There);
+            identify(&mut entries, &left, rules);
+            for entry in entries {
+                settle(entry, &mut left, rules, &mut wrong);
             }
             self.strangers(mailbox, &left, &mut wrong);
             let graves = &mut self.graves[mailbox];
@@ -173,6 +169,24 @@ impl Ledger {
     }
 }
 
+/// Gives those whose UID was never told the one they have. There may be several copies of one message, some of
+/// them not there: each takes the one with its flags before another takes what is left.
+fn identify(entries: &mut [&mut Entry], found: &BTreeMap<u32, Seen>, rules: &Rules) {
+    let told: BTreeSet<u32> = entries.iter().filter_map(|entry| entry.uid).collect();
+    let mut free: Vec<(&u32, &Seen)> = found
+        .iter()
+        .filter(|(uid, _)| !told.contains(uid))
+        .collect();
+    for by_flags in [true, false] {
+        for entry in entries.iter_mut().filter(|entry| entry.uid.is_none()) {
+            let at = free.iter().position(|(_, seen)| {
+                seen.key == entry.key && (!by_flags || entry.allows(&seen.flags, rules))
+            });
+            entry.uid = at.map(|at| *free.remove(at).0);
+        }
+    }
+}
+
 /// Takes what `entry` stands for out of `left`.
 fn settle(
     entry: &mut Entry,
@@ -181,13 +195,7 @@ fn settle(
     wrong: &mut Vec<String>,
 ) {
     let name = MAILBOXES[entry.mailbox];
-    let key = entry.key;
-    let uid = entry.uid.or_else(|| {
-        let same = || left.iter().filter(|(_, seen)| seen.key == key);
-        // There may be several copies of one message: flags tell them apart.
-        let exact = same().find(|(_, seen)| entry.allows(&seen.flags, rules));
-        exact.or_else(|| same().next()).map(|(uid, _)| *uid)
-    });
+    let (key, uid) = (entry.key, entry.uid);
     let seen = uid.and_then(|uid| left.remove(&uid));
     let shown = uid.map_or_else(|| "?".to_owned(), |uid| uid.to_string());
     let Some(seen) = seen else {
@@ -208,7 +216,6 @@ fn settle(
             entry.presence, seen.flags, entry.flags, entry.asked
         ));
     }
-    entry.uid = uid;
     entry.presence = Presence::There;
     entry.flags = vec![(Instant::now(), seen.flags)];
     (entry.asked, entry.moved_from, entry.claimed) = (None, None, false);

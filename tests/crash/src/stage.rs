@@ -218,10 +218,11 @@ impl Stage {
             report.looks.push(begun.elapsed());
             texts(&mut imap, &mut found[mailbox]);
         }
+        let told = format!("{:#?}", self.ledger());
         let mut wrong = self.ledger().settle(&found, rules);
         wrong.extend(self.unexplained(excused));
         if !wrong.is_empty() {
-            let kept = self.keep(&before);
+            let kept = self.keep(&before, &told);
             panic!(
                 "{}, round {}: {} things are wrong; evidence in {}\n{}",
                 self.format.name,
@@ -274,8 +275,9 @@ impl Stage {
             .collect()
     }
 
-    /// What a round that went wrong leaves: the store before and after anybody looked, journal, ledger.
-    fn keep(&self, before: &Path) -> PathBuf {
+    /// What a round that went wrong leaves: the store before and after anybody looked, the journal, and what
+    /// the ledger said before it was judged by.
+    fn keep(&self, before: &Path, ledger: &str) -> PathBuf {
         let name = format!("{}-{}", self.format.name, std::process::id());
         let place = checkout().join("target/crash").join(name);
         let _ = fs::remove_dir_all(&place);
@@ -286,7 +288,7 @@ impl Stage {
             .machine
             .run("journalctl --no-pager --output=short-precise");
         fs::write(place.join("journal"), journal).expect("evidence");
-        fs::write(place.join("ledger"), format!("{:#?}", self.ledger())).expect("evidence");
+        fs::write(place.join("ledger"), ledger).expect("evidence");
         place
     }
 }

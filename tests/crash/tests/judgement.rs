@@ -139,3 +139,18 @@ fn who_is_moved_is_here_or_there() {
         assert_eq!(wrong.contains("lost in a move"), is_lost, "{wrong}");
     }
 }
+
+/// Two moves of copies of one message that were broken off, the first before it did anything.
+#[test]
+fn copies_of_one_message_are_told_apart_by_their_flags() {
+    let (mut ledger, claim, key) = ledger();
+    ledger.appearing(key, 1, flags(&["\\Seen"]), Some(claim.id));
+    ledger.leaving(&claim);
+    ledger.appearing(key, 1, flags(&["\\Flagged"]), None);
+    let inbox = found(&[(3, seen(key, &["\\Seen"]))]);
+    let other = Found {
+        next: 11,
+        ..found(&[(10, seen(key, &["\\Flagged"]))])
+    };
+    assert_eq!(judged(&mut ledger, inbox, other), [""; 0]);
+}
