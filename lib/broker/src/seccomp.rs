@@ -48,6 +48,8 @@ const FILES: &[i64] = &[
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
+    libc::SYS_fsetxattr,
+    libc::SYS_fgetxattr,
     libc::SYS_ftruncate,
     libc::SYS_truncate,
     libc::SYS_fsync,

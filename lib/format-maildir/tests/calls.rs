@@ -74,6 +74,7 @@ fn a_delivery_syncs_message_directory_and_list() {
         "set_mtime",
         "sync_all",
         "create dovecot-uidlist.lock",
+        "set_attribute",
         "write",
         "fstat",
         // Is the index in line?

@@ -5,6 +5,7 @@
 //! failure what was called on which path, and [`FsFile`]s that it opened.
 //! Nothing here decides policy; [`dotlock`] is the one protocol that several formats share.
 
+use std::ffi::CStr;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -114,7 +115,8 @@ pub enum Lock {
 /// Called for each entry of a directory, `.` and `..` left out.
 pub type EachEntry<'a> = dyn FnMut(&[u8], EntryKind) + 'a;
 
-/// The file operations of storage. Every method is one system call, or a loop of one.
+/// The file operations of storage. Every method is one system call, or a loop of one. Not every file system
+/// has attributes.
 #[expect(missing_docs, reason = "each method is the system call of its name")]
 pub trait FsOps: fmt::Debug + Send + Sync {
     fn open(&self, path: &Path, how: How, mode: u32) -> io::Result<OwnedFd>;
@@ -136,6 +138,12 @@ pub trait FsOps: fmt::Debug + Send + Sync {
     fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()>;
     fn rmdir(&self, path: &Path) -> io::Result<()>;
     fn read_dir(&self, path: &Path, each: &mut EachEntry<'_>) -> io::Result<()>;
+    fn set_attribute(&self, _: BorrowedFd<'_>, _name: &CStr, _value: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn attribute(&self, _: BorrowedFd<'_>, _name: &CStr, _into: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A file operation that failed: what, on which path, why. `Display` is a log line.

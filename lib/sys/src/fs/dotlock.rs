@@ -2,27 +2,30 @@
 //!
 //! Content: `<pid>:<host>`, and after a NUL, where Dovecot's comparison of the host stops,
 //! `<start time>:<boot id>` of the owner. So a lock whose owner is dead is broken at once even
-//! where its pid was given to somebody else since. Without these, a lock is stale when pid and host
-//! say that its owner is dead, or when neither it nor the locked file changed for [`STALE`].
+//! where its pid was given to somebody else since. The inode says the same (`user.culver`): a power cut
+//! leaves names without content, but no names without inodes. Without these, a lock is stale when pid and
+//! host say that its owner is dead, when it names nobody and is older than this boot, or when neither it
+//! nor the locked file changed for [`STALE`].
 //!
 //! Threads of one process exclude each other here too (`O_EXCL`), but wait by polling: a mutex
 //! around it is quicker.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{Fs, FsError, FsFile, FsResult, How, Stat, found};
+
+mod owner;
+
+use owner::Owner;
+pub use owner::{BOOT_ID_VARIABLE, host_name, know_oneself};
 
 /// A lock that does not change for so long belongs to nobody (FORMATS.md §4.2).
 pub const STALE: Duration = Duration::from_secs(120);
 
 /// An owner writes its name right after it made the file: one that stays empty died in between.
 const STALE_EMPTY: Duration = Duration::from_secs(2);
-
-/// The longest content that we look at.
-const MAX_CONTENT: u64 = 4096;
 
 /// A dotlock that we hold; given back on drop, with an error on [`Dotlock::unlock`].
 #[derive(Debug)]
@@ -158,18 +161,27 @@ fn same_file(a: &Stat, b: &Stat) -> bool {
 
 /// Makes the lock file; `None` if it is there.
 fn create(fs: &Fs, path: &Path) -> FsResult<Option<(FsFile, Stat)>> {
-    let file = match fs.open(path, How::CreateNew, 0o600) {
-        Ok(file) => file,
-        Err(error) if error.is_exists() => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(file) = create_empty(fs, path)? else {
+        return Ok(None);
     };
     // A lock without its owner's name is worse than none.
-    match file.append(&own_content()).and_then(|()| file.stat()) {
+    match file.append(&owner::own_name()).and_then(|()| file.stat()) {
         Ok(held) => Ok(Some((file, held))),
         Err(error) => {
             let _ = fs.unlink(path);
             Err(error)
         }
+    }
+}
+
+fn create_empty(fs: &Fs, path: &Path) -> FsResult<Option<FsFile>> {
+    match fs.open(path, How::CreateNew, 0o600) {
+        Ok(file) => {
+            owner::mark(&file, &owner::own_name());
+            Ok(Some(file))
+        }
+        Err(error) if error.is_exists() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -195,7 +207,7 @@ impl Watch {
             self.seen = Some(now);
             self.since = Some(Instant::now());
         }
-        self.content = match found(fs.read_file(path, MAX_CONTENT))? {
+        self.content = match found(owner::told_by(fs, path))? {
             Some(content) => content,
             None => return Ok(false),
         };
@@ -204,6 +216,7 @@ impl Watch {
             Some(owner) if owner.is_dead() => true,
             // Alive, but stuck. The wall clock has no say here: it may have jumped.
             Some(owner) if owner.host == host_name() => unchanged >= self.stale,
+            None if owner::is_of_another_boot(&lock) => true,
             None if self.content.is_empty() && unchanged >= STALE_EMPTY => true,
             _ => {
                 let is_old = |stat: &Stat| is_older(stat, self.stale);
@@ -218,106 +231,6 @@ impl Watch {
         let name = self.content.split(|&b| b == 0).next().unwrap_or_default();
         String::from_utf8_lossy(name).escape_debug().to_string()
     }
-}
-
-/// Who a lock file says that it belongs to.
-struct Owner<'a> {
-    pid: i32,
-    host: &'a [u8],
-    /// Start time in clock ticks since boot, and boot id: only in locks of ours.
-    incarnation: Option<&'a [u8]>,
-}
-
-impl<'a> Owner<'a> {
-    fn parse(content: &'a [u8]) -> Option<Self> {
-        let mut halves = content.splitn(2, |&b| b == 0);
-        let name = halves.next()?;
-        let name = name.strip_suffix(b"\n").unwrap_or(name);
-        let colon = name.iter().position(|&b| b == b':')?;
-        let pid = std::str::from_utf8(name.get(..colon)?).ok()?.parse().ok()?;
-        if pid <= 0 {
-            return None;
-        }
-        Some(Self {
-            pid,
-            host: name.get(colon + 1..)?,
-            incarnation: halves.next(),
-        })
-    }
-
-    /// Surely dead: `false` where we cannot know.
-    fn is_dead(&self) -> bool {
-        if self.host != host_name() {
-            return false;
-        }
-        let Some(pid) = rustix::process::Pid::from_raw(self.pid) else {
-            return false;
-        };
-        if rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
-            return true;
-        }
-        match (self.incarnation, incarnation(&self.pid.to_string())) {
-            (Some(owner), Some(now)) => owner != now.as_bytes(),
-            _ => false,
-        }
-    }
-}
-
-fn own_content() -> Vec<u8> {
-    let mut content = format!("{}:", std::process::id()).into_bytes();
-    content.extend_from_slice(host_name());
-    if let Some(own) = own_incarnation() {
-        content.push(0);
-        content.extend_from_slice(own.as_bytes());
-    }
-    content
-}
-
-/// Reads what our locks say of us, while /proc can be read.
-pub fn know_oneself() {
-    let _ = (own_incarnation(), host_name());
-}
-
-fn own_incarnation() -> Option<&'static String> {
-    static OWN: OnceLock<(u32, Option<String>)> = OnceLock::new();
-    let (pid, own) = OWN.get_or_init(|| (std::process::id(), incarnation("self")));
-    own.as_ref().filter(|_| *pid == std::process::id())
-}
-
-/// `<start time>:<boot id>` of a process; `None` where /proc does not show it.
-fn incarnation(pid: &str) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command name, in parentheses, may hold anything: count from its end.
-    let start = stat
-        .get(stat.rfind(')')? + 1..)?
-        .split_ascii_whitespace()
-        .nth(19)?;
-    Some(format!("{start}:{}", boot_id()?))
-}
-
-/// Set by units that hide the rest of /proc (`ProcSubset=pid`): systemd's `%b`.
-pub const BOOT_ID_VARIABLE: &str = "CULVER_BOOT_ID";
-
-/// The kernel's name for this boot, 32 hexadecimal digits.
-fn boot_id() -> Option<&'static str> {
-    static ID: OnceLock<Option<String>> = OnceLock::new();
-    let told = || std::env::var(BOOT_ID_VARIABLE).ok();
-    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-    let id = ID.get_or_init(|| told().and_then(plain).or_else(|| read().and_then(plain)));
-    id.as_deref()
-}
-
-/// With and without dashes it is the same; anything else is none.
-fn plain(id: String) -> Option<String> {
-    let digits: String = id.trim().chars().filter(|digit| *digit != '-').collect();
-    (digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
-}
-
-/// This host's name, as Dovecot writes it into locks and Maildir names.
-#[must_use]
-pub fn host_name() -> &'static [u8] {
-    static NAME: OnceLock<Vec<u8>> = OnceLock::new();
-    NAME.get_or_init(|| rustix::system::uname().nodename().to_bytes().to_vec())
 }
 
 /// Runs a new file through `<target>.lock`, where the lock file is itself the new content
@@ -362,10 +275,8 @@ fn acquire_empty(fs: &Fs, path: &Path, timeout: Duration) -> Result<FsFile, Dotl
     let started = Instant::now();
     let mut watch = ContentWatch::default();
     loop {
-        match fs.open(path, How::CreateNew, 0o600) {
-            Ok(file) => return Ok(file),
-            Err(error) if error.is_exists() => {}
-            Err(error) => return Err(error.into()),
+        if let Some(file) = create_empty(fs, path)? {
+            return Ok(file);
         }
         if watch.is_stale(fs, path)? {
             fs.unlink_if_exists(path)?;
@@ -382,7 +293,7 @@ fn acquire_empty(fs: &Fs, path: &Path, timeout: Duration) -> Result<FsFile, Dotl
 }
 
 /// As [`Watch`], for locks whose content is not their owner. They are held for milliseconds, so
-/// one that does not change for some seconds was left behind by a killed process.
+/// one of others that does not change for some seconds was left behind by a killed process.
 #[derive(Default)]
 struct ContentWatch {
     seen: Option<Stat>,
@@ -398,10 +309,16 @@ impl ContentWatch {
             self.seen = Some(lock);
             self.since = Some(Instant::now());
         }
+        let is_dead = match found(owner::marked(fs, path))? {
+            Some(mark) => Owner::parse(&mark)
+                .map_or(owner::is_of_another_boot(&lock), |owner| owner.is_dead()),
+            None => return Ok(false),
+        };
         let watched = self
             .since
             .is_some_and(|since| since.elapsed() >= STALE_CONTENT);
-        Ok(watched || is_old(&lock))
+        let stale = is_dead || watched || is_old(&lock);
+        Ok(stale && fs.stat_opt(path)? == Some(lock))
     }
 }
 
@@ -481,6 +398,38 @@ mod tests {
         Dotlock::acquire(&Fs::real(), &target, Duration::ZERO).unwrap();
     }
 
+    /// After a power cut: the name is there, what was written is not.
+    #[test]
+    fn breaks_the_empty_lock_of_the_dead_at_once() {
+        let host = String::from_utf8_lossy(host_name());
+        let own = std::process::id();
+        for dead in [
+            format!("{}:{host}", dead_pid()),
+            format!("{own}:{host}\0001:another-boot"),
+        ] {
+            let (_dir, target) = lock_of(b"");
+            let lock = Fs::real()
+                .open(&lock_path(&target), How::Append, 0)
+                .unwrap();
+            owner::mark(&lock, dead.as_bytes());
+            Dotlock::acquire(&Fs::real(), &target, Duration::ZERO).unwrap();
+            let lock = Fs::real()
+                .open(&lock_path(&target), How::CreateNew, 0o600)
+                .unwrap();
+            owner::mark(&lock, dead.as_bytes());
+            replace::<DotlockError>(&Fs::real(), &target, Duration::ZERO, || Ok(None)).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_empty_lock_of_the_living_is_respected() {
+        let (_dir, target) = target();
+        let lock = Dotlock::acquire(&Fs::real(), &target, SHORT).unwrap();
+        lock._file.truncate(0).unwrap();
+        let second = Dotlock::acquire(&Fs::real(), &target, STALE_EMPTY * 2);
+        assert!(matches!(second, Err(DotlockError::Timeout { .. })));
+    }
+
     #[test]
     fn respects_the_living_and_other_hosts() {
         let host = String::from_utf8_lossy(host_name());
@@ -506,26 +455,6 @@ mod tests {
             stale,
         };
         Dotlock::acquire_with(&Fs::real(), &target, patience).unwrap();
-    }
-
-    #[test]
-    fn owner_parses_what_anybody_may_have_written() {
-        for bad in ["", ":", "x:h", "-1:h", "0:h", "99999999999:h", "12"] {
-            assert!(Owner::parse(bad.as_bytes()).is_none(), "{bad}");
-        }
-        let owner = Owner::parse(b"12:vm\x0034:boot").unwrap();
-        assert_eq!((owner.pid, owner.host), (12, &b"vm"[..]));
-        assert_eq!(owner.incarnation, Some(&b"34:boot"[..]));
-    }
-
-    #[test]
-    fn a_boot_has_one_name() {
-        let dashed = "0f6d3a52-8a5e-4f0b-9c1d-2e3f4a5b6c7d\n".to_owned();
-        let bare = "0f6d3a528a5e4f0b9c1d2e3f4a5b6c7d".to_owned();
-        assert_eq!(plain(dashed), Some(bare.clone()));
-        assert_eq!(plain(bare.clone()), Some(bare));
-        assert_eq!(plain("%b".to_owned()), None);
-        assert!(own_incarnation().is_some());
     }
 
     #[test]

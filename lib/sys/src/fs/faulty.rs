@@ -1,5 +1,6 @@
 //! [`FsOps`] that fails on purpose, for tests: the nth call, with any errno, once or from then on.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -208,5 +209,15 @@ impl FsOps for FaultyFs {
     fn read_dir(&self, path: &Path, each: &mut EachEntry<'_>) -> io::Result<()> {
         self.step("read_dir", path)?;
         RealFs.read_dir(path, each)
+    }
+
+    fn set_attribute(&self, fd: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> io::Result<()> {
+        self.on_fd("set_attribute")?;
+        RealFs.set_attribute(fd, name, value)
+    }
+
+    fn attribute(&self, fd: BorrowedFd<'_>, name: &CStr, into: &mut [u8]) -> io::Result<usize> {
+        self.on_fd("attribute")?;
+        RealFs.attribute(fd, name, into)
     }
 }

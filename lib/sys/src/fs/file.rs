@@ -1,5 +1,6 @@
 //! An open file whose every operation goes through [`FsOps`].
 
+use std::ffi::CStr;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -130,6 +131,21 @@ impl FsFile {
         self.ops
             .try_flock(self.fd())
             .map_err(|e| self.fail("flock", e))
+    }
+
+    /// Sets an extended attribute (`user.…`). It is in the inode: after a power cut it is there when the file's
+    /// name is, which its content need not be.
+    pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> FsResult<()> {
+        let set = self.ops.set_attribute(self.fd(), name, value);
+        set.map_err(|e| self.fail("fsetxattr", e))
+    }
+
+    /// An extended attribute of at most `limit` bytes; empty if there is none.
+    pub fn attribute(&self, name: &CStr, limit: usize) -> Vec<u8> {
+        let mut value = vec![0; limit];
+        let read = self.ops.attribute(self.fd(), name, &mut value);
+        value.truncate(read.unwrap_or(0));
+        value
     }
 
     fn rest<'b>(&self, bytes: &'b [u8], written: usize) -> FsResult<&'b [u8]> {

@@ -1,5 +1,6 @@
 //! [`FsOps`] as the kernel does it.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{
     self as rfs, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, Timespec, Timestamps,
+    XattrFlags,
 };
 
 use nix::fcntl::FcntlArg;
@@ -133,6 +135,14 @@ impl FsOps for RealFs {
             }
         }
         Ok(())
+    }
+
+    fn set_attribute(&self, fd: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> io::Result<()> {
+        Ok(rfs::fsetxattr(fd, name, value, XattrFlags::empty())?)
+    }
+
+    fn attribute(&self, fd: BorrowedFd<'_>, name: &CStr, into: &mut [u8]) -> io::Result<usize> {
+        Ok(rfs::fgetxattr(fd, name, into)?)
     }
 }
 
