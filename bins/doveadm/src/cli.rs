@@ -1,6 +1,7 @@
 //! The command line, as Dovecot's doveadm has it, and what is made from its definition.
 
 pub mod mail;
+pub mod mailbox;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,8 +1,9 @@
 //! How a mailbox begins, is renamed, and ends.
 
 use index::{Error as IndexError, ExtSpec, Index, Transaction};
-use mailbox::Error;
+use mailbox::{Error, Update};
 
+use crate::assign::Keep;
 use crate::maildir::Maildir;
 
 /// When dsync may take a mailbox for a renamed one. FORMATS.md §1.10.
@@ -39,6 +40,25 @@ impl Maildir {
         self.create_dirs()?;
         // Gives it UIDVALIDITY and GUID.
         self.status().map(drop)
+    }
+
+    /// The list has the mailbox's identity, its UIDVALIDITY and the next UID, and the index follows it.
+    pub(crate) fn change_identity(&self, update: &Update) -> Result<(), Error> {
+        let mut files = self.files();
+        let opened = self.opened()?;
+        let lock = self.lock()?;
+        let state = self.settle(&mut files, (&opened, Some(&lock)))?;
+        self.read_list(&mut files, &state)?;
+        files.guid = update.guid.or(files.guid);
+        files.uid_validity = update.uid_validity.or(files.uid_validity);
+        let wanted = update.min_next_uid.map_or(0, |uid| u64::from(uid.get()));
+        let next = files.next_uid.max(wanted);
+        self.rewrite(&mut files, next, Keep::InIndex(&state))?;
+        files.next_uid = next;
+        let state = self.settle(&mut files, (&opened, Some(&lock)))?;
+        let transaction = Transaction::update(&state, update);
+        let committed = opened.index.commit(&transaction);
+        committed.map(drop).map_err(|error| self.told(error))
     }
 
     /// What a deletion left that was killed half way: the mailbox is gone, its name is free.

@@ -8,7 +8,7 @@ use index::{CacheView, Cached, State};
 use index_view::{Backend, Removal, View};
 use mailbox::{
     Access, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Mark, Place, Save, Seq,
-    Stamp, Status, StoredMailbox, UidSet, copy_by_saving,
+    Stamp, Status, StoredMailbox, UidSet, Update, copy_by_saving,
 };
 
 use crate::audience::{Audience, Waiter};
@@ -185,6 +185,10 @@ impl StoredMailbox for Maildir {
             Some(view) => copy(view.backend(), uids, &self),
             None => copy_by_saving(from, uids, self.begin_save()?),
         }
+    }
+
+    fn update(&self, update: &Update) -> Result<(), Error> {
+        self.change_identity(update)
     }
 
     fn prepare_delete(&self) -> Result<(), Error> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use index::{Transaction, list};
 use mailbox::{
     Access, Copied, Error, Guid, Mailbox, MailboxName, Mark, Place, Save, Stamp, Status,
-    StoredMailbox, UidSet, copy_by_saving,
+    StoredMailbox, UidSet, Update, copy_by_saving,
 };
 
+use crate::ext::SyncHeader;
 use crate::mbox::Mbox;
 use crate::save::Saving;
 use crate::view::View;
@@ -67,6 +68,25 @@ impl StoredMailbox for Mbox {
     fn copy_from(self: Arc<Self>, from: &mut dyn Mailbox, uids: &UidSet) -> Result<Copied, Error> {
         let saving = self.begin_save()?;
         copy_by_saving(from, uids, saving)
+    }
+
+    fn update(&self, update: &Update) -> Result<(), Error> {
+        if update.uid_validity.is_some() {
+            let why = "The UIDVALIDITY of an mbox is in its messages";
+            return Err(Error::NotPossible { why });
+        }
+        self.synced()?;
+        self.with_index(|index| {
+            let mut sync = index.begin_sync()?;
+            let mut transaction = Transaction::update(sync.state(), update);
+            if let Some(guid) = update.guid {
+                let known = SyncHeader::of(sync.state());
+                let guid = guid.0;
+                SyncHeader { guid, ..known }.put(&mut transaction);
+            }
+            sync.commit(&transaction)?;
+            Ok(())
+        })
     }
 
     fn prepare_delete(&self) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use index::{
 use index_view::{Backend, Removal, View};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
-    Stamp, Status, StoredMailbox, Uid, UidSet, UidValidity,
+    Stamp, Status, StoredMailbox, Uid, UidSet, UidValidity, Update,
 };
 
 use crate::batch::Queue;
@@ -421,6 +421,20 @@ impl StoredMailbox for Mdbox {
     fn copy_from(self: Arc<Self>, from: &mut dyn Mailbox, uids: &UidSet) -> Result<Copied, Error> {
         self.up_to_date(Access::ReadWrite)?;
         copy::copy(&self, from, uids)
+    }
+
+    fn update(&self, update: &Update) -> Result<(), Error> {
+        let state = self.up_to_date(Access::ReadWrite)?;
+        let mut transaction = Transaction::update(&state, update);
+        let known = state.ext_header(MDBOX_HDR).and_then(BoxHeader::decode);
+        if let (Some(guid), Some(known)) = (update.guid, known) {
+            let header = BoxHeader { guid, ..known };
+            transaction
+                .extension(&MDBOX_HDR_SPEC)
+                .set_header(0, &header.encode());
+        }
+        let committed = self.lock()?.commit(&transaction);
+        committed.map(drop).map_err(|error| self.told(error))
     }
 
     fn prepare_delete(&self) -> Result<(), Error> {

@@ -9,16 +9,16 @@ use compress::Encoding;
 use dbox::watch::Waiter;
 use dbox::{AttachmentDir, BodyFormat, Listed, Places};
 use index::state::State;
-use index::{CacheView, Cached, Index, Thresholds, cache};
+use index::{CacheView, Cached, Index, Thresholds, Transaction, cache};
 use index_view::{Backend, Removal, View, change, status_of};
 use mailbox::{
     Access, Context, Copied, Error, FlagChange, Guid, Mail, Mailbox, MailboxName, Place, Save, Seq,
-    Stamp, Status, StoredMailbox, Uid, UidSet,
+    Stamp, Status, StoredMailbox, Uid, UidSet, Update,
 };
 
 use crate::batch::Queue;
 use crate::copy;
-use crate::header::DboxHeader;
+use crate::header::{DboxHeader, SPEC};
 use crate::mail::SdboxMail;
 use crate::save::Saving;
 
@@ -245,6 +245,21 @@ impl StoredMailbox for Sdbox {
             Some((source, state)) => copy::copy(&source, &state, uids, &self),
             None => mailbox::copy_by_saving(from, uids, Box::new(Saving::begin(self))),
         }
+    }
+
+    fn update(&self, update: &Update) -> Result<(), Error> {
+        self.synced()?;
+        self.locked(|sync| {
+            let mut transaction = Transaction::update(sync.state(), update);
+            if let (Some(guid), Some(known)) = (update.guid, DboxHeader::of(sync.state())) {
+                let mut header = known;
+                header.guid = guid;
+                transaction
+                    .extension(&SPEC)
+                    .set_header(0, &header.encode());
+            }
+            sync.commit(&transaction).map(drop)
+        })
     }
 
     fn prepare_delete(&self) -> Result<(), Error> {

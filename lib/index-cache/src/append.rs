@@ -297,7 +297,7 @@ impl Drop for Locked {
 }
 
 /// Decisions and times, in place.
-fn write_columns(registry: &mut Registry, current: &Current) -> Result<(), FsError> {
+pub(super) fn write_columns(registry: &mut Registry, current: &Current) -> Result<(), FsError> {
     let shapes = registry.shapes();
     let mut table = registry.table();
     table.entries.truncate(shapes.len());

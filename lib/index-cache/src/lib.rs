@@ -19,6 +19,7 @@
 //! *Invariant:* nothing in here is the only copy of anything but SAVEDATE; whoever is told nothing
 //! reads the message. A damaged cache is told once, to the log, and rebuilt from its good records.
 
+mod admin;
 mod append;
 mod batch;
 mod chain;
@@ -54,6 +55,7 @@ use generation::{Generation, LastTable, Opened, Trouble};
 use record::Shape;
 use registry::Registry;
 
+pub use admin::{Decided, Wish};
 pub use append::{Appended, NewRecord, Picture, Refused};
 pub use chain::CachedMail;
 pub use codec::Damage;

@@ -12,6 +12,7 @@
 //!
 //! Nothing here is an error to anybody: a cache that cannot be read or written costs time only.
 
+mod admin;
 mod entry;
 mod saved;
 mod view;
@@ -199,17 +200,20 @@ impl Cached {
             "{}: purging the cache: {reason}",
             self.index.log_path().display()
         );
-        let purged = cache.purge(&picture(&state, &|| links(&state)));
-        let committed = purged.map_err(Failed::from).and_then(|purged| {
-            let mut transaction = Transaction::external();
-            put_purged(&mut transaction, &purged);
-            let committed = sync.commit(&transaction);
-            if committed.is_err() {
-                cache.discard(&purged);
-            }
-            Ok(committed.map(|_| ())?)
-        });
-        tell(committed);
+        tell(self.purge_in(sync));
+    }
+
+    fn purge_in(&self, sync: &mut IndexSync<'_>) -> Result<(), Failed> {
+        let state = Arc::clone(sync.state());
+        let cache = self.cache(&state);
+        let purged = cache.purge(&picture(&state, &|| links(&state)))?;
+        let mut transaction = Transaction::external();
+        put_purged(&mut transaction, &purged);
+        let committed = sync.commit(&transaction);
+        if committed.is_err() {
+            cache.discard(&purged);
+        }
+        Ok(committed.map(|_| ())?)
     }
 
     /// Messages were removed that the old state had: counts towards the next purge.
@@ -233,11 +237,13 @@ impl Index {
     }
 }
 
-/// Why something was not cached.
+/// Why something was not done to a cache.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub enum Failed {
+    /// By its file.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// By the index beside it.
     #[error(transparent)]
     Index(#[from] crate::Error),
 }

@@ -18,7 +18,7 @@ pub mod state;
 mod store;
 mod transaction;
 
-pub use cached::{CacheEntry, CacheView, Cached, Learnt, SaveWatch, Staged};
+pub use cached::{CacheEntry, CacheView, Cached, Failed as CacheFailed, Learnt, SaveWatch, Staged};
 pub use error::{Corruption, Error};
 pub use index_cache as cache;
 pub use state::{Changes, ExtSpec, Extension, RecordRef, State};

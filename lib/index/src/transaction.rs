@@ -2,6 +2,7 @@
 
 mod encode;
 mod extension;
+mod update;
 
 use mailbox::UidSet;
 

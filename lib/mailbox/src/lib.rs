@@ -36,5 +36,5 @@ pub use stamp::{Mark, Stamp};
 pub use store::{
     Appended, Copied, ListEntry, MailStore, NamespaceInfo, NamespaceKind, NewMail, Save, SpecialUse,
 };
-pub use stored::{Context, NewUidValidity, Place, StoredMailbox};
+pub use stored::{Context, NewUidValidity, Place, StoredMailbox, Update};
 pub use view::{Access, Change, Expunges, Mailbox, Status};

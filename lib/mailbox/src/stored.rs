@@ -16,8 +16,8 @@ use std::sync::Arc;
 use sys::fs::Fs;
 
 use crate::{
-    Access, Copied, Error, Guid, Mailbox, MailboxName, Save, Settings, Stamp, Status, UidSet,
-    UidValidity,
+    Access, Copied, Error, Guid, Mailbox, MailboxName, ModSeq, Save, Settings, Stamp, Status, Uid,
+    UidSet, UidValidity,
 };
 
 /// Gives out the UIDVALIDITY of a new or repaired mailbox; never the same one twice to one user.
@@ -54,6 +54,21 @@ pub struct Context {
     pub settings: Settings,
     /// For a mailbox that is made or repaired.
     pub uid_validities: Arc<dyn NewUidValidity>,
+}
+
+/// What a mailbox is to be, as it was elsewhere: `None` stays, and numbers only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Its identity.
+    pub guid: Option<Guid>,
+    /// What its UIDs mean; the UIDs themselves stay.
+    pub uid_validity: Option<UidValidity>,
+    /// The next message gets at least this.
+    pub min_next_uid: Option<Uid>,
+    /// Messages below are not `\Recent`.
+    pub min_first_recent: Option<Uid>,
+    /// HIGHESTMODSEQ is at least this.
+    pub min_highest_modseq: Option<ModSeq>,
 }
 
 /// One mailbox on disk. Sessions share it by `Arc`; each has a [`Mailbox`] of its own.
@@ -126,6 +141,12 @@ pub trait StoredMailbox: Send + Sync {
     /// # Errors
     /// Nothing was copied.
     fn copy_from(self: Arc<Self>, from: &mut dyn Mailbox, uids: &UidSet) -> Result<Copied, Error>;
+
+    /// Changes identity and numbers. Sessions that have it open begin anew where its UIDVALIDITY changed.
+    ///
+    /// # Errors
+    /// [`Error::NotPossible`]: the format has no place for it; what cannot be written.
+    fn update(&self, update: &Update) -> Result<(), Error>;
 
     /// It is about to be deleted: the list is locked, and storage removes its directories next. Tells the
     /// sessions of every process (`INDEX_DELETED`), and gives up what is not in its [`Place`]: mdbox

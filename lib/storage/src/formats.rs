@@ -69,6 +69,11 @@ impl Options {
         })
     }
 
+    /// What it says about caches.
+    pub(crate) fn cache(&self) -> &cache::Settings {
+        &self.cache
+    }
+
     /// Where attachments are that are not in their messages.
     #[must_use]
     pub fn attachments(&self) -> Option<&Path> {

@@ -29,5 +29,6 @@ pub use settings::{
 };
 pub use shared::Shared;
 pub use store::Storage;
+pub use store::cache::{Decided, Decision, MailboxCache, Wish};
 pub use store::maintain::{Repairs, Run, Tier};
 pub use user::MailUser;

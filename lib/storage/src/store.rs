@@ -18,6 +18,7 @@ use crate::user::MailUser;
 use crate::watch::{Watched, lasting};
 
 mod admin;
+pub mod cache;
 mod create;
 mod delete;
 mod listing;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::mailbox::{MailboxCache, MailboxUpdate};
+
 /// Whose mail.
 #[derive(Debug, Args)]
 pub struct Users {
@@ -56,6 +58,13 @@ pub enum Mailbox {
     Path(MailboxPath),
     /// Convert names between UTF-8 and IMAP's modified UTF-7
     Mutf7(Mutf7),
+    /// Set identity and numbers of a mailbox
+    Update(MailboxUpdate),
+    /// Show and change what is cached
+    Cache {
+        #[command(subcommand)]
+        command: MailboxCache,
+    },
 }
 
 #[derive(Debug, Args)]

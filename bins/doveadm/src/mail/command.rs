@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod altmove;
+mod cache;
 mod copy;
 mod create;
 mod deduplicate;
@@ -19,10 +20,12 @@ mod save;
 mod search;
 mod status;
 mod subscribe;
+mod update;
 
 use super::action::Action;
 use crate::cli::Command;
 use crate::cli::mail::{Flags, Mailbox, Users};
+use crate::cli::mailbox::MailboxCache;
 use crate::failure::Failure;
 
 /// A command and whose mail it works on, or why not.
@@ -76,8 +79,18 @@ fn mailbox(command: &Mailbox) -> Option<Ready<'_>> {
             &args.users,
         ),
         Mailbox::Path(args) => ready(Ok(path::Path::new(args)), &args.users),
+        Mailbox::Update(args) => ready(update::Update::new(args), &args.users),
+        Mailbox::Cache { command } => cache(command),
         Mailbox::Mutf7(_) => return None,
     })
+}
+
+fn cache(command: &MailboxCache) -> Ready<'_> {
+    match command {
+        MailboxCache::Decision(args) => ready(Ok(cache::Decide::new(args)), &args.users),
+        MailboxCache::Purge(args) => ready(Ok(cache::Purge::new(args)), &args.users),
+        MailboxCache::Remove(args) => ready(cache::Remove::new(args), &args.users),
+    }
 }
 
 fn ready<A: Action + 'static>(action: Result<A, Failure>, users: &Users) -> Ready<'_> {

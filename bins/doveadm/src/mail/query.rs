@@ -4,8 +4,8 @@ mod careful;
 mod keys;
 mod when;
 
-use imap_proto::SequenceSet;
-use mailbox::Mailbox;
+use imap_proto::{SequenceSet, Span};
+use mailbox::{Mailbox, ModSeq, Seq};
 use search::{Key, Search};
 
 use crate::failure::Failure;
@@ -34,6 +34,8 @@ enum Leaf {
     MailboxGuid(String),
     Seqs(SequenceSet),
     Uids(SequenceSet),
+    /// Mails that changed at this modseq or later.
+    Changed(u64),
     Key(Box<Key>),
 }
 
@@ -146,9 +148,23 @@ impl Leaf {
             Self::Seqs(set) => Key::Seqs(set.resolve(view.len())),
             // As in Dovecot's doveadm, `*` is the largest UID that could be: `9999:*` is not the last mail.
             Self::Uids(set) => Key::Seqs(search::seqs_of_spans(view, &set.resolve(u32::MAX))),
+            Self::Changed(modseq) => Key::Seqs(changed(view, *modseq)),
             Self::Key(key) => (**key).clone(),
         }
     }
+}
+
+/// Where no modseqs are kept, all mails have the same.
+fn changed(view: &dyn Mailbox, since: u64) -> Vec<Span> {
+    let seqs = (1..=view.len()).filter(|seq| {
+        let modseq = Seq::new(*seq).and_then(|seq| view.modseq(seq));
+        modseq.map_or(1, ModSeq::get) >= since
+    });
+    seqs.map(|seq| Span {
+        first: seq,
+        last: seq,
+    })
+    .collect()
 }
 
 /// What Dovecot's doveadm says about a query that makes no sense.

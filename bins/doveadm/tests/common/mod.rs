@@ -8,6 +8,8 @@
     reason = "helpers of tests: not every test needs all of them, and they may fail loudly"
 )]
 
+pub mod both;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mailbox::{Error, Guid, MailboxName, Place, StoredMailbox};
+use mailbox::{Error, Guid, MailboxName, Place, StoredMailbox, Update};
 
 use super::Storage;
 use super::subscribe::Wish;
+use crate::location::Layout;
 
 impl Storage {
     /// A mailbox, whether it exists or not; nothing is made.
@@ -54,6 +55,19 @@ impl Storage {
     /// [`Error::NotFound`] and whatever the format says.
     pub fn guid(&self, name: &MailboxName) -> Result<Guid, Error> {
         self.with_existing(name, |mailbox| mailbox.guid())
+    }
+
+    /// Gives a mailbox that exists another identity, or other numbers.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotPossible`] and whatever the format says.
+    pub fn update(&self, name: &MailboxName, update: &Update) -> Result<(), Error> {
+        let layout = self.namespace(&self.resolve(name)?)?.list.location.layout;
+        if update.guid.is_some() && layout == Layout::Index {
+            let why = "With LAYOUT=index a mailbox is where its GUID says";
+            return Err(Error::NotPossible { why });
+        }
+        self.with_existing(name, |mailbox| mailbox.update(update))
     }
 
     /// Adds a name to the subscriptions, whether there is such a mailbox or not.

@@ -1,6 +1,6 @@
 //! `mailbox create`: new mailboxes, and subscriptions to them.
 
-use mailbox::{Guid, MailStore};
+use mailbox::{Error, Guid, MailStore, MailboxName, Update};
 
 use super::subscribe::{Wish, change};
 use crate::cli::mail::MailboxCreate;
@@ -10,22 +10,33 @@ use crate::mail::session::{Session, Stop};
 
 pub struct Create {
     names: Vec<String>,
+    guid: Option<Guid>,
     subscribe: bool,
 }
 
 impl Create {
     pub fn new(args: &MailboxCreate) -> Result<Self, Failure> {
-        if let Some(guid) = &args.guid {
+        let guid = args.guid.as_ref().map(|guid| {
             let known = Guid::from_hex(guid.as_bytes());
-            return Err(Failure::Refused(match known {
-                Some(_) => "mailbox create: a GUID can't be chosen here".to_owned(),
-                None => format!("mailbox create: not a GUID: {guid}"),
-            }));
-        }
+            known.ok_or_else(|| Failure::Refused(format!("mailbox create: not a GUID: {guid}")))
+        });
         Ok(Self {
+            guid: guid.transpose()?,
             names: args.names.clone(),
             subscribe: args.subscriptions,
         })
+    }
+
+    fn create(&self, session: &mut Session<'_>, name: &MailboxName) -> Result<(), Error> {
+        session.storage.create(name)?;
+        let wish = Update {
+            guid: self.guid,
+            ..Update::default()
+        };
+        match self.guid {
+            Some(_) => session.storage.update(name, &wish),
+            None => Ok(()),
+        }
     }
 }
 
@@ -36,7 +47,7 @@ impl Action for Create {
             let Some(name) = session.name(&what, name) else {
                 continue;
             };
-            if let Err(error) = session.storage.create(&name) {
+            if let Err(error) = self.create(session, &name) {
                 session.fail(&what, &error);
             }
             if self.subscribe {

@@ -88,7 +88,13 @@ impl<'w> Words<'w> {
         let key = match name {
             "MAILBOX" => return Ok(Leaf::Mailbox(self.argument(name)?.to_owned())),
             "MAILBOX-GUID" => return Ok(Leaf::MailboxGuid(self.argument(name)?.to_owned())),
-            "UID" => {
+            "MODSEQ" => {
+                let modseq = self.argument(name)?.parse();
+                let invalid = |_| wrong("Invalid MODSEQ value");
+                return modseq.map(Leaf::Changed).map_err(invalid);
+            }
+            // No mailbox here shows mails of another one under other UIDs.
+            "UID" | "X-REAL-UID" => {
                 let uids = set(self.argument(name)?);
                 return uids
                     .map(Leaf::Uids)
