@@ -139,4 +139,12 @@ mod tests {
         assert_eq!(keywords.index_or_add(&keyword("more")), None);
         assert_eq!(keywords.index_or_add(&keyword("K25")), Some(25));
     }
+
+    #[test]
+    fn any_bytes_are_a_file() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let keywords = Keywords::decode(bytes);
+            assert_eq!(Keywords::decode(&keywords.encode()), keywords);
+        });
+    }
 }

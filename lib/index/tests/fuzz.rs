@@ -150,3 +150,50 @@ fn any_checkpoint() {
         }
     });
 }
+
+/// A list index of names and nodes: (name, parent, flags).
+#[test]
+fn any_list() {
+    bolero::check!()
+        .with_type::<(Vec<Vec<u8>>, Vec<(u8, u8, u8)>)>()
+        .for_each(|(names, nodes)| {
+            let mut table = vec![0];
+            for (id, name) in (1_u32..).zip(names) {
+                table.extend([&id.to_le_bytes(), &name[..], &[0]].concat());
+            }
+            table.extend([0; 4]);
+            let size = u32::try_from(table.len()).unwrap().to_le_bytes();
+            let (mut uids, mut records) = (Vec::new(), Vec::new());
+            for (uid, (name, parent, flags)) in (1_u32..).zip(nodes.iter().take(200)) {
+                uids.extend([uid, u32::from(*flags)].map(u32::to_le_bytes).concat());
+                let node = [uid, u32::from(*name), u32::from(*parent), 0, 0, 0, 0, 7];
+                records.extend(node.map(u32::to_le_bytes).concat());
+            }
+            let intro = [&[255; 4], &[0; 4], &size[..], b"\x1c\0\x04\0\0\0\x04\0list"].concat();
+            let mut log = header();
+            log.extend(record(0, true, &uids));
+            log.extend(record(3, true, &intro));
+            log.extend(record(13, true, &[&[0; 4], &size[..], &table].concat()));
+            log.extend(record(3, true, &intro));
+            log.extend(record(6, true, &records));
+            let mut state = State::empty(7);
+            state.replay(&log).unwrap();
+            let Ok(mut tree) = Tree::decode(&state) else {
+                return;
+            };
+            for node in tree.clone().nodes() {
+                let Some(path) = tree.path(node.uid) else {
+                    continue;
+                };
+                assert_eq!(tree.find(&path).map(|found| found.uid), Some(node.uid));
+                let below = [&path[..], &[b"below"]].concat();
+                let path: Vec<_> = below.iter().map(|level| level.to_vec()).collect();
+                let uid = tree.insert(&path).unwrap();
+                assert_eq!(
+                    tree.path(uid),
+                    Some(path.iter().map(Vec::as_slice).collect())
+                );
+                assert!(tree.has_children(node.uid));
+            }
+        });
+}

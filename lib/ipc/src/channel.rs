@@ -165,4 +165,50 @@ mod tests {
         drop(a);
         assert!(matches!(b.recv::<u8>(), Err(Error::Closed)));
     }
+
+    /// A record of any bytes; what it says is said again in the same way.
+    fn read<T: Serialize + DeserializeOwned>(record: &[u8]) {
+        let received = seqpacket::Received {
+            len: record.len(),
+            fds: Vec::new(),
+            truncated: false,
+        };
+        if let Ok((message, _)) = decode::<T>(record, received) {
+            let again = encode(&message).unwrap();
+            assert!(again.len() <= record.len());
+            let message: T = postcard::from_bytes(&again).unwrap();
+            assert_eq!(encode(&message).unwrap(), again);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_an_error() {
+        use crate::{
+            anvil, auth_master, deliver, handoff, hibernate, login_auth, worker, worker_auth,
+        };
+        bolero::check!().for_each(|record: &[u8]| {
+            let all = [
+                read::<anvil::Request>,
+                read::<anvil::Reply>,
+                read::<auth_master::Request>,
+                read::<auth_master::Reply>,
+                read::<deliver::Request>,
+                read::<deliver::Reply>,
+                read::<handoff::Request>,
+                read::<handoff::Reply>,
+                read::<hibernate::Request>,
+                read::<hibernate::Reply>,
+                read::<hibernate::Parked>,
+                read::<login_auth::Request>,
+                read::<login_auth::Reply>,
+                read::<worker::ToWorker>,
+                read::<worker::FromWorker>,
+                read::<worker::Begin>,
+                read::<worker::Rest>,
+                read::<worker_auth::Request>,
+                read::<worker_auth::Reply>,
+            ];
+            all.iter().for_each(|read| read(record));
+        });
+    }
 }

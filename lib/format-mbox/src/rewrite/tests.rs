@@ -303,3 +303,25 @@ proptest! {
         prop_assert_eq!(Step::decode(&bytes), None);
     }
 }
+
+/// Whoever writes the journal knows its sum.
+#[test]
+fn any_journal() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let mut step = bytes.to_vec();
+        step.extend(record::sum(bytes));
+        if let Some(found) = Step::decode(&step) {
+            assert_eq!(found.encode(), step);
+        }
+        let mut order = b"CulverMB\x01\0\0\0".to_vec();
+        order.extend(bytes);
+        order.extend(record::sum(&order));
+        if let Some((found, len)) = record::decode_order(&order) {
+            assert_eq!(len, order.len() as u64);
+            assert_eq!(
+                record::decode_order(&record::encode_order(&found)),
+                Some((found, len))
+            );
+        }
+    });
+}

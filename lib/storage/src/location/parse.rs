@@ -328,4 +328,14 @@ mod tests {
         std::fs::write(home.path().join("box/inbox"), "").unwrap();
         assert_eq!(parse("~/box").0, Format::Mbox);
     }
+
+    #[test]
+    fn any_text_is_a_location_or_an_error() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            for driver in ["", "maildir:", "mdbox:~/m:"] {
+                let _ = try_parse(&format!("{driver}{text}"));
+            }
+        });
+    }
 }
