@@ -87,7 +87,7 @@ impl Work<'_> {
             .is_some_and(|base| base.last_uid < given.min(HIGHEST_CLAIM)))
     }
 
-    fn mismatch(&self) -> Error {
+    pub(crate) fn mismatch(&self) -> Error {
         Error::Corrupted {
             path: self.mbox.path().to_owned(),
             offset: 0,

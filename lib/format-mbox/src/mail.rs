@@ -224,33 +224,42 @@ impl Mbox {
         &self,
         act: impl Fn(&FsFile, &Stat, &State) -> Result<Option<T>, Error>,
     ) -> Result<T, Error> {
-        for attempt in 0..3 {
-            let state = self.synced()?;
-            let done = {
-                let _turn = self.turn();
-                let locked =
-                    Locked::acquire(&self.context.fs, self.path(), &self.settings, Purpose::Read)?;
-                let stat = locked.file().stat()?;
-                let is_known = SyncHeader::of(&state).matches(&stat) && !self.journal().exists()?;
-                if is_known {
-                    act(locked.file(), &stat, &state)?
-                } else {
-                    None
-                }
-            };
-            if let Some(done) = done {
+        let state = self.synced()?;
+        let done = {
+            let _turn = self.turn();
+            let locked =
+                Locked::acquire(&self.context.fs, self.path(), &self.settings, Purpose::Read)?;
+            act_on(self, &locked, &state, &act)?
+        };
+        if let Some(done) = done {
+            return Ok(done);
+        }
+        // Somebody wrote before we had the lock, or the index is wrong. Whoever tried again could meet the next
+        // writer: now under the lock of those.
+        self.work(&self.settings, |work| {
+            let state = work.settle(Extent::All)?;
+            if let Some(done) = act_on(self, &work.locked, &state, &act)? {
                 return Ok(done);
             }
-            self.work(&self.settings, |work| match attempt {
-                0 => work.settle(Extent::All).map(|_| ()),
-                _ => work.look_again(),
-            })?;
-        }
-        Err(Error::Corrupted {
-            path: self.path().to_owned(),
-            offset: 0,
-            what: "messages are not where they were a moment ago".to_owned(),
+            work.look_again()?;
+            let done = act_on(self, &work.locked, &work.state(), &act)?;
+            done.ok_or_else(|| work.mismatch())
         })
+    }
+}
+
+/// `Ok(None)`: the index does not know the file.
+fn act_on<T>(
+    mbox: &Mbox,
+    locked: &Locked,
+    state: &State,
+    act: impl Fn(&FsFile, &Stat, &State) -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    let stat = locked.file().stat()?;
+    if SyncHeader::of(state).matches(&stat) && !mbox.journal().exists()? {
+        act(locked.file(), &stat, state)
+    } else {
+        Ok(None)
     }
 }
 

@@ -514,3 +514,19 @@ fn a_file_that_may_only_be_read() {
     });
     assert_eq!(home.content(), before);
 }
+
+/// Whoever reads gets his lock after a writer had it, as often as he tries.
+#[test]
+fn a_reader_among_busy_writers_reads() {
+    let home = Home::with("");
+    let mail = new_mail(Flags::empty(), &[], 0);
+    append(&home.mbox(), &mail, PLAIN).unwrap();
+    let (others, mut number) = (home.mbox(), 1);
+    home.faulty.before_each("try_lock_shared", move || {
+        number += 1;
+        append(&others, &mail, &PLAIN.replace('1', &number.to_string())).unwrap();
+    });
+    let mbox = home.failing();
+    let mut view = look(&mbox);
+    assert_eq!(seen(&mut *view)[0].body.replace("\r\n", "\n"), PLAIN);
+}

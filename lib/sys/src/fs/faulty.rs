@@ -1,6 +1,7 @@
 //! [`FsOps`] that fails on purpose, for tests: the nth call, with any errno, once or from then on.
 
 use std::ffi::CStr;
+use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,18 @@ pub struct Call {
 #[derive(Debug)]
 pub struct FaultyFs {
     state: Mutex<State>,
+    others: Mutex<Others>,
+}
+
+/// What others do right before each call of this name.
+struct Others(&'static str, Box<dyn FnMut() + Send>);
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Others")
+            .field(&self.0)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -58,7 +71,17 @@ impl FaultyFs {
                 fault,
                 calls: Vec::new(),
             }),
+            others: Mutex::new(Others("", Box::new(|| ()))),
         }
+    }
+
+    /// Somebody else does `act` right before each call of this name: a race that is lost every time.
+    pub fn before_each(&self, name: &'static str, act: impl FnMut() + Send + 'static) {
+        *self.others() = Others(name, Box::new(act));
+    }
+
+    fn others(&self) -> MutexGuard<'_, Others> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the calls so far and starts counting anew.
@@ -80,6 +103,11 @@ impl FaultyFs {
     }
 
     fn step(&self, name: &'static str, path: &Path) -> io::Result<Verdict> {
+        let mut others = self.others();
+        if others.0 == name {
+            (others.1)();
+        }
+        drop(others);
         let mut state = self.state();
         state.calls.push(Call {
             name,
@@ -162,7 +190,10 @@ impl FsOps for FaultyFs {
     }
 
     fn try_lock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
-        self.on_fd("try_lock")?;
+        self.on_fd(match lock {
+            Lock::Shared => "try_lock_shared",
+            Lock::Exclusive | Lock::Unlock => "try_lock",
+        })?;
         RealFs.try_lock(fd, lock)
     }
 
