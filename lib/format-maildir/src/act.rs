@@ -9,7 +9,7 @@ use index::log::record::UidRange;
 use index::state::field;
 use index::{IndexSync, State, Transaction};
 use mailbox::{Error, Keyword, Seq, Uid};
-use sys::fs::dotlock::{self, Dotlock, DotlockError};
+use sys::fs::dotlock::Dotlock;
 use sys::fs::{FsResult, join};
 
 use crate::assign::Keep;
@@ -22,6 +22,7 @@ use crate::name::{self, Letters};
 use crate::open::{Kept, Opened};
 use crate::record::Place;
 use crate::stamp::OwnChange;
+use crate::uidlist::write::{self, Making};
 
 /// Some record has [`DIRTY`]; a bit of the index's flags. FORMATS.md §1.1.
 const HAVE_DIRTY: u32 = 2;
@@ -270,17 +271,18 @@ impl Maildir {
         Ok((letters, left_out))
     }
 
+    /// Dovecot reads the names again when the second of the file's last change is another one, and goes on with
+    /// those it knows otherwise: that second grows with every change.
     fn write_keywords(&self, keywords: &Keywords) -> Result<(), Error> {
-        /// Held for milliseconds, and only by owners of the uidlist's lock.
-        const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
         let path = self.keywords_path();
-        dotlock::replace(&self.fs, &path, TIMEOUT, || {
-            Ok::<_, DotlockError>(Some(keywords.encode()))
-        })?;
-        Ok(self
-            .settings
-            .durability
-            .sync_dir(&self.fs, &self.place.control)?)
+        let making = Making {
+            mode: self.settings.file_mode,
+            durability: self.settings.durability,
+            later_than: self.fs.stat_opt(&path)?.map(|old| old.mtime),
+        };
+        let content = std::iter::once(keywords.encode());
+        write::replace(&self.fs, &path, making, content)?;
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::maildir::Maildir;
 use crate::name;
 use crate::record::Record;
 use crate::uidlist::load::Stamp;
+use crate::uidlist::write::Making;
 use crate::uidlist::{self, write};
 
 /// The first number that is no UID any more: the index must be able to tell a next one.
@@ -162,8 +163,12 @@ impl Maildir {
         let header = uidlist::Header::encode(validity, next.min(NO_UID), guid, &files.header_extra);
         let content = std::iter::once(header).chain(files.records.chunks(AT_ONCE).map(lines));
         self.log_repair(files);
-        let (path, mode) = (self.list_path(), self.settings.file_mode);
-        match write::replace(&self.fs, &path, mode, content, self.settings.durability) {
+        let making = Making {
+            mode: self.settings.file_mode,
+            durability: self.settings.durability,
+            later_than: None,
+        };
+        match write::replace(&self.fs, &self.list_path(), making, content) {
             Ok((stamp, file)) => {
                 (files.list_stamp, files.list_file) = (Some(stamp), Some(file));
                 files.rewrite = None;

@@ -545,10 +545,48 @@ fn work_together(store: &Store) {
     let lines = ours(&store.maildir("INBOX"));
     assert_eq!(lines.len(), before + 4 * kept);
     let with = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+    let letters = std::fs::read_to_string(store.path("INBOX").join("dovecot-keywords")).unwrap();
     assert_eq!(
         (with("ours0"), with("ours1"), with("theirs")),
-        (kept, kept, 2 * kept)
+        (kept, kept, 2 * kept),
+        "{letters}{:#?} {:#?}",
+        lines,
+        common::names_in(&store.path("INBOX").join("cur"))
     );
+}
+
+/// Dovecot tells by the second of the file's last change whether there are new names.
+#[test]
+fn letters_are_given_in_turns_within_a_second() {
+    let store = Store::new("maildir", "");
+    let lines = ours(&store.maildir("INBOX"));
+    let uid = |at: usize| -> u32 { lines[at].split(' ').next().unwrap().parse().unwrap() };
+    let mut imap = store.login();
+    imap.ok("SELECT INBOX");
+    for round in 0..7 {
+        let ours = |uid: u32, word: &str| {
+            let keyword = Keyword::new(&format!("{word}{round}")).unwrap();
+            let change = FlagChange::Add(Flags::empty(), vec![keyword]);
+            do_ours(&store, &Step::Flags("INBOX", vec![uid], change));
+        };
+        let mut theirs = |uid: u32, word: &str| {
+            imap.ok(&format!("UID STORE {uid} +FLAGS.SILENT ({word}{round})"));
+        };
+        ours(uid(1), "first");
+        // It reads the names and has no new one.
+        theirs(uid(2), "first");
+        ours(uid(3), "second");
+        theirs(uid(4), "third");
+    }
+    store.agree("all letters");
+    let names = std::fs::read_to_string(store.path("INBOX").join("dovecot-keywords")).unwrap();
+    for round in 0..7 {
+        for word in ["first", "second", "third"] {
+            let name = format!(" {word}{round}\n");
+            assert!(names.contains(&name), "{name:?} in {names}");
+        }
+    }
+    store.has_no_complaints();
 }
 
 /// Requests without their end, refused renames, a new mailbox and its deletion.
