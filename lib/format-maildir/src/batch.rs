@@ -154,7 +154,7 @@ impl Maildir {
         }
         self.read_list(files, &state)?;
         if files.rewrite.is_some() || files.next_uid > next_uid || files.uid_validity.is_none() {
-            self.settle(files, (opened, Some(lock)))?;
+            self.settle(files, (opened, Ok(lock)))?;
             self.read_list(files, &state)?;
         }
         self.make_room(files, count)?;

@@ -49,7 +49,7 @@ impl Maildir {
         let state = self.with_index(|opened| {
             let files = &mut files;
             let mut attempt = |opened: &Opened| {
-                self.settle(files, (opened, Some(&lock)))?;
+                self.settle(files, (opened, Ok(&lock)))?;
                 let begun = opened.index.begin_sync();
                 let mut sync = begun.map_err(|error| self.told(error))?;
                 let before = std::sync::Arc::clone(sync.state());

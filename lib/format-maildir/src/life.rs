@@ -47,7 +47,7 @@ impl Maildir {
         let mut files = self.files();
         let opened = self.opened()?;
         let lock = self.lock()?;
-        let state = self.settle(&mut files, (&opened, Some(&lock)))?;
+        let state = self.settle(&mut files, (&opened, Ok(&lock)))?;
         self.read_list(&mut files, &state)?;
         files.guid = update.guid.or(files.guid);
         files.uid_validity = update.uid_validity.or(files.uid_validity);
@@ -55,7 +55,7 @@ impl Maildir {
         let next = files.next_uid.max(wanted);
         self.rewrite(&mut files, next, Keep::InIndex(&state))?;
         files.next_uid = next;
-        let state = self.settle(&mut files, (&opened, Some(&lock)))?;
+        let state = self.settle(&mut files, (&opened, Ok(&lock)))?;
         let transaction = Transaction::update(&state, update);
         let committed = opened.index.commit(&transaction);
         committed.map(drop).map_err(|error| self.told(error))

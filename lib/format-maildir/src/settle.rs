@@ -19,6 +19,9 @@ use crate::open::{Kept, Opened, is_refused};
 use crate::record::Record;
 use crate::scan::{self, Extent, Stale};
 
+/// The uidlist's lock, or why it could not be had.
+type Locked<'l> = Result<&'l Dotlock, &'l Error>;
+
 /// What a look at four files tells.
 struct Look {
     state: Arc<State>,
@@ -57,11 +60,11 @@ impl Maildir {
             Ok(lock) => {
                 self.return_to_disk();
                 let opened = self.opened()?;
-                match self.settle(files, (&opened, Some(&lock))) {
+                match self.settle(files, (&opened, Ok(&lock))) {
                     Err(error) if is_refused(&error) && opened.kept == Kept::OnDisk => {
                         let opened = self.move_to_memory(&error)?;
                         // What is to be done is done on disk: to read is all that can be had now.
-                        self.settle(files, (&opened, None))
+                        self.settle(files, (&opened, Err(&error)))
                     }
                     other => other,
                 }
@@ -82,21 +85,21 @@ impl Maildir {
             Kept::OnDisk => self.move_to_memory(&why)?,
             Kept::InMemory | Kept::WhileFull => opened.clone(),
         };
-        let state = self.settle(files, (&opened, None))?;
+        let state = self.settle(files, (&opened, Err(&why)))?;
         match state.header().uid_validity() {
             0 => Err(why),
             _ => Ok(state),
         }
     }
 
-    /// With the uidlist's lock, if it could be had.
+    /// Without the lock, what can be done by reading.
     pub(crate) fn settle(
         &self,
         files: &mut Files,
-        (opened, lock): (&Opened, Option<&Dotlock>),
+        (opened, lock): (&Opened, Locked<'_>),
     ) -> Result<Arc<State>, Error> {
         let look = self.look(files, opened)?;
-        let is_asked = opened.index.has_requests() && lock.is_some();
+        let is_asked = opened.index.has_requests() && lock.is_ok();
         if look.is_settled() && !is_asked {
             return Ok(look.state);
         }
@@ -108,8 +111,8 @@ impl Maildir {
             self.write_down(files, (&mut sync, opened), (stock, lock))?;
         }
         let done = match lock {
-            Some(lock) => self.perform(files, &mut sync, (opened, lock, &look.state)),
-            None => Ok(()),
+            Ok(lock) => self.perform(files, &mut sync, (opened, lock, &look.state)),
+            Err(_) => Ok(()),
         };
         opened.cached.tidy(&mut sync);
         files.gave_up = done.is_err();
@@ -117,7 +120,7 @@ impl Maildir {
             tracing::warn!("{error}; what was asked for is to be done later");
             return Ok(Arc::clone(sync.state()));
         }
-        if lock.is_none() {
+        if lock.is_err() {
             // Requests stay for who can do them.
             return Ok(Arc::clone(sync.state()));
         }
@@ -147,7 +150,7 @@ impl Maildir {
         &self,
         files: &mut Files,
         look: &Look,
-        lock: Option<&Dotlock>,
+        lock: Locked<'_>,
     ) -> Result<Option<Stock>, Error> {
         let state = &look.state;
         self.read_list(files, state)?;
@@ -166,14 +169,17 @@ impl Maildir {
         if listed.extent == Extent::New && files.has_lines_without_file(state) {
             listed = self.scan(files, (state, Stale::Both))?;
         }
-        let Some(lock) = lock else {
-            if !listed.findings.unknown.is_empty() {
-                self.tell_denied(files);
+        let lock = match lock {
+            Ok(lock) => lock,
+            Err(why) => {
+                if !listed.findings.unknown.is_empty() {
+                    tell_denied(files, why);
+                }
+                return Ok(Some(Stock {
+                    extent: listed.extent,
+                    given_from: files.next_uid,
+                }));
             }
-            return Ok(Some(Stock {
-                extent: listed.extent,
-                given_from: files.next_uid,
-            }));
         };
         if !listed.findings.doubles.is_empty() && self.part_doubles(&listed.findings.doubles)? {
             listed = self.scan(files, (state, Stale::Both))?;
@@ -186,7 +192,7 @@ impl Maildir {
                     // They may get UIDs the next time.
                     files.forget_dirs();
                 }
-                self.tell_denied(files);
+                tell_denied(files, &error);
             }
             other => other?,
         }
@@ -204,22 +210,12 @@ impl Maildir {
         scan::scan(self, files, what).map_err(|error| self.gone(error))
     }
 
-    fn tell_denied(&self, files: &mut Files) {
-        if !std::mem::replace(&mut files.told_denied, true) {
-            let list = self.list_path();
-            tracing::warn!(
-                "{}: cannot be written; new messages cannot be shown",
-                list.display()
-            );
-        }
-    }
-
     /// Writes what was found into the index.
     fn write_down(
         &self,
         files: &mut Files,
         (sync, opened): (&mut IndexSync<'_>, &Opened),
-        (stock, lock): (Option<Stock>, Option<&Dotlock>),
+        (stock, lock): (Option<Stock>, Locked<'_>),
     ) -> Result<(), Error> {
         let state = Arc::clone(sync.state());
         let is_of = files.is_of(&state);
@@ -233,7 +229,7 @@ impl Maildir {
             Some(stock) => compare(files, (&base, requested.clone()), stock),
             None => Compared::default(),
         };
-        if let (false, Some(lock), Some(stock)) = (compared.returned.is_empty(), lock, stock) {
+        if let (false, Ok(lock), Some(stock)) = (compared.returned.is_empty(), lock, stock) {
             self.give_new_uids(files, &compared.returned, lock)?;
             compared = compare(files, (&base, requested), stock);
         }
@@ -271,6 +267,13 @@ impl Maildir {
         }
         let header = files.header(base, files.list_stamp);
         header.put(base, transaction);
+    }
+}
+
+/// Once; it is the same at each look.
+fn tell_denied(files: &mut Files, why: &Error) {
+    if !std::mem::replace(&mut files.told_denied, true) {
+        tracing::warn!("{why}; new messages cannot be shown");
     }
 }
 
