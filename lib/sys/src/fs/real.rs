@@ -2,7 +2,6 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -125,8 +124,8 @@ impl FsOps for RealFs {
     fn read_dir(&self, path: &Path, each: &mut EachEntry<'_>) -> io::Result<()> {
         let fd = rfs::open(path, flags(How::Directory), Mode::empty())?;
         // 32 KiB holds some 400 Maildir names: a large mailbox is few calls.
-        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(fd, &mut buffer);
+        let mut buffer = Vec::with_capacity(32 * 1024);
+        let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
