@@ -38,7 +38,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
         .map(|stored| stored.fd)
         .collect();
     let snapshot = Snapshot::load("deliver")?;
-    service.confine(&Rights::Manager)?.serve(async |control| {
+    service.confine(&Rights::Manager)?.serve(async move |control| {
         // Every delivery is answered for by itself; nobody needs the list of those that ended.
         let (drain, draining) = watch::channel(false);
         let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref(), draining)?;

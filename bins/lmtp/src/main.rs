@@ -43,7 +43,7 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
     let snapshot = Snapshot::load("lmtp")?;
     let _: Settings = snapshot.settings(&Facts::of_protocol("lmtp"))?;
     let limit = server::most_clients(snapshot.limits());
-    service.confine(&Rights::Files)?.serve(async |control| {
+    service.confine(&Rights::Files)?.serve(async move |control| {
         let users = Users::new(users::SOCKET.into());
         let shared = Shared::new(snapshot, users, Deliveries::new(deliveries::SOCKET.into()));
         let inet = inet.into_iter().map(Listener::inet);

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use sys::inherited::{self, Inherited};
+use tokio::runtime::LocalOptions;
 
 use crate::rights::{self, Rights};
 use crate::{Control, journal};
@@ -131,20 +132,24 @@ impl Service<Confined> {
     ///
     /// # Errors
     /// What `main` says, or that no event loop could be made.
-    pub fn serve<E: From<Error>, F: Future<Output = Result<(), E>>>(
+    pub fn serve<E: From<Error> + 'static, F: Future<Output = Result<(), E>> + 'static>(
         self,
         main: impl FnOnce(Control) -> F,
     ) -> Result<(), E> {
+        // One thread runs everything: tasks may share what is not `Send` (`spawn_local`).
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()
+            .build_local(LocalOptions::default())
             .map_err(|source| Error::Syscall {
                 call: "epoll_create",
                 source,
             })?;
         let name = self.name;
-        // One thread runs everything: tasks may share what is not `Send` (`spawn_local`).
-        let tasks = tokio::task::LocalSet::new();
-        tasks.block_on(&runtime, async move { main(Control::new(name)?).await })
+        runtime.block_on(async move {
+            // A task among the others. As the runtime's own future it would be asked whenever one of them wakes up.
+            let main = tokio::task::spawn_local(main(Control::new(name)?));
+            main.await
+                .unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+        })
     }
 }
