@@ -25,7 +25,6 @@ mod place;
 mod seccomp;
 mod sessions;
 mod stop;
-mod threads;
 
 pub mod worker;
 

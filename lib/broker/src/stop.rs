@@ -59,6 +59,12 @@ impl Stop {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    /// For another session: nobody else has it, and it was never used.
+    pub(crate) fn unused(self) -> Option<Self> {
+        let is_alone = Arc::strong_count(&self.shared) == 1;
+        (is_alone && self.reason().is_none()).then_some(self)
+    }
+
     /// Tells the session to end; the first reason stays.
     pub fn stop(&self, reason: StopReason) {
         let reason = match reason {
@@ -94,5 +100,14 @@ mod tests {
         stop.stop(StopReason::Kicked);
         stop.stop(StopReason::Drain);
         assert_eq!(stop.reason(), Some(StopReason::Kicked));
+        assert!(stop.unused().is_none());
+    }
+
+    #[test]
+    fn another_session_gets_what_nobody_has_used() {
+        let stop = Stop::new().unwrap();
+        let other = stop.clone();
+        assert!(stop.unused().is_none(), "another has it");
+        assert!(other.unused().is_some());
     }
 }

@@ -4,13 +4,13 @@
 //! the user's directories by Landlock, a list of system calls by seccomp.
 //! State: none of its own. A crash ends the user's sessions; what was acknowledged is on disk.
 
-use std::collections::HashMap;
+mod threads;
+
 use std::fs;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ipc::hibernate::Hold;
 use ipc::worker::{FromWorker, Identity, Rest, ToWorker};
@@ -22,8 +22,8 @@ use sys::privileges;
 
 use crate::child::WORKER_ARGUMENT;
 use crate::seccomp;
-use crate::stop::{Stop, StopReason};
-use crate::threads::Threads;
+use crate::stop::Stop;
+use crate::worker::threads::Threads;
 
 /// What a service does before its worker has a user: its settings are loaded already.
 pub trait Prepare {
@@ -107,10 +107,7 @@ pub fn run<P: Prepare>(
         identified(&channel, prepare)
     });
     match outcome {
-        Ok(Some(server)) => {
-            serve(name, &channel, server);
-            ExitCode::SUCCESS
-        }
+        Ok(Some(server)) => Threads::new(name, channel, server).serve(),
         // The manager had no use for it.
         Ok(None) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -161,7 +158,7 @@ fn identified<P: Prepare>(channel: &Channel, prepare: P) -> Result<Option<P::Ser
     let identity = loop {
         match channel.recv::<ToWorker>() {
             Ok((ToWorker::Identify { identity }, _)) => break identity,
-            Ok((ToWorker::Report, _)) => report(channel, None, Vec::new()),
+            Ok((ToWorker::Report, _)) => threads::report(channel, None, Vec::new()),
             Ok((ToWorker::Drain, _)) | Err(ipc::Error::Closed) => return Ok(None),
             Ok(_) => return Err("BUG: a job before an identity".to_owned()),
             Err(error) => return Err(format!("the manager's channel: {error}")),
@@ -225,206 +222,6 @@ fn restrict(directories: &[PathBuf]) -> std::io::Result<()> {
     seccomp::allow_only_mail()
 }
 
-/// Jobs that run: what stops each, and what it came with.
-#[derive(Default)]
-struct Running {
-    jobs: Mutex<HashMap<SessionId, (Stop, Vec<u8>)>>,
-    fewer: Condvar,
-}
-
-impl Running {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, (Stop, Vec<u8>)>> {
-        // Inserting and removing cannot panic half way.
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A job is over when the manager has been told so: the process may end right after, and a report in between would
-    /// say that it runs. Another job of this name may have begun then: one that rested comes back.
-    fn leave(&self, (session, mine): (&SessionId, &Stop), tell: impl FnOnce()) {
-        let mut jobs = self.lock();
-        tell();
-        if jobs.get(session).is_some_and(|(stop, _)| stop.is(mine)) {
-            jobs.remove(session);
-        }
-        drop(jobs);
-        self.fewer.notify_all();
-    }
-
-    fn wait_until_none(&self) {
-        let mut jobs = self.lock();
-        while !jobs.is_empty() {
-            jobs = self
-                .fewer
-                .wait(jobs)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-fn serve<S: Serve>(name: &'static str, channel: &Arc<Channel>, server: S) {
-    let server = Arc::new(server);
-    let running = Arc::new(Running::default());
-    let threads = Arc::default();
-    loop {
-        match channel.recv::<ToWorker>() {
-            Ok((ToWorker::Job { session, content }, fds)) => {
-                let jobs = Jobs {
-                    name,
-                    channel,
-                    server: &server,
-                    running: &running,
-                    threads: &threads,
-                };
-                jobs.begin(session, content, fds);
-            }
-            Ok((ToWorker::Kick { session }, _)) => {
-                if let Some((stop, _)) = running.lock().get(&session) {
-                    stop.stop(StopReason::Kicked);
-                }
-            }
-            Ok((ToWorker::Report, _)) => {
-                let running = running.lock();
-                let jobs = running.iter().map(|(s, (_, c))| (s.clone(), c.clone()));
-                report(channel, USER.get().cloned(), jobs.collect());
-            }
-            Ok((ToWorker::Drain, _)) => {
-                running
-                    .lock()
-                    .values()
-                    .for_each(|(stop, _)| stop.stop(StopReason::Drain));
-                return running.wait_until_none();
-            }
-            Ok((ToWorker::Identify { .. }, _)) => {
-                tracing::error!("{name}: Error: BUG: a second identity");
-                return running.wait_until_none();
-            }
-            // The manager is gone for good: its sessions go on to their own end.
-            Err(ipc::Error::Closed) => return running.wait_until_none(),
-            Err(error) => {
-                tracing::error!("{name}: Error: the manager's channel: {error}");
-                return running.wait_until_none();
-            }
-        }
-    }
-}
-
-/// Most bytes of jobs in a record, so that every report fits.
-const REPORT: usize = 32 * 1024;
-
-/// Tells all jobs, and last that there are no more.
-fn report(channel: &Channel, user: Option<ipc::Username>, jobs: Vec<(SessionId, Vec<u8>)>) {
-    let pid = std::process::id();
-    for jobs in records(jobs) {
-        let message = FromWorker::Running {
-            pid,
-            user: user.clone(),
-            jobs,
-        };
-        // A manager that has gone again asks again.
-        let _ = channel.send(&message, &[]);
-    }
-}
-
-/// Jobs by the record, the last one empty.
-fn records(jobs: Vec<(SessionId, Vec<u8>)>) -> Vec<Vec<(SessionId, Vec<u8>)>> {
-    let mut records = Vec::new();
-    let (mut record, mut size) = (Vec::new(), 0);
-    for job in jobs {
-        // Beside the content, a name and two lengths.
-        let more = job.1.len() + 80;
-        if size + more > REPORT && !record.is_empty() {
-            records.push(std::mem::take(&mut record));
-            size = 0;
-        }
-        size += more;
-        record.push(job);
-    }
-    if !record.is_empty() {
-        records.push(record);
-    }
-    records.push(Vec::new());
-    records
-}
-
-struct Jobs<'a, S> {
-    name: &'static str,
-    channel: &'a Arc<Channel>,
-    server: &'a Arc<S>,
-    running: &'a Arc<Running>,
-    threads: &'a Arc<Threads>,
-}
-
-impl<S: Serve> Jobs<'_, S> {
-    fn begin(&self, session: SessionId, content: Vec<u8>, fds: Vec<OwnedFd>) {
-        let stop = match Stop::new() {
-            Ok(stop) => stop,
-            Err(error) => return self.not_begun(&session, &error),
-        };
-        self.running
-            .lock()
-            .insert(session.clone(), (stop.clone(), content.clone()));
-        let (name, channel) = (self.name, Arc::clone(self.channel));
-        let (server, running) = (Arc::clone(self.server), Arc::clone(self.running));
-        let work = Work {
-            session: session.clone(),
-            content,
-            fds,
-            stop,
-        };
-        let (ended, mine) = (session.clone(), work.stop.clone());
-        let job = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| server.serve(work)));
-            let outcome = outcome.unwrap_or_else(|_| {
-                tracing::error!(
-                    message_id = id::SESSION_FAILED,
-                    culver_session = ended.as_str(),
-                    "{name}: Panic: BUG: session {ended} ended by a panic"
-                );
-                Outcome::Done(Vec::new())
-            });
-            running.leave((&ended, &mine), || tell(&channel, &ended, outcome));
-        };
-        if let Err(error) = self.threads.run(Box::new(job)) {
-            self.running.lock().remove(&session);
-            self.not_begun(&session, &error);
-        }
-    }
-
-    fn not_begun(&self, session: &SessionId, error: &std::io::Error) {
-        tracing::error!(
-            message_id = id::SESSION_FAILED,
-            culver_session = session.as_str(),
-            "{}: Error: starting session {session} failed: {error}",
-            self.name
-        );
-        let done = FromWorker::Done {
-            session: session.clone(),
-            content: Vec::new(),
-        };
-        let _ = self.channel.send(&done, &[]);
-    }
-}
-
-/// Tells the manager what became of a job.
-fn tell(channel: &Channel, session: &SessionId, outcome: Outcome) {
-    let session = session.clone();
-    let sent = match outcome {
-        Outcome::Done(content) => channel.send(&FromWorker::Done { session, content }, &[]),
-        Outcome::Parked(Parked { rest, hold, fds }) => {
-            let parked = FromWorker::Parked {
-                session,
-                rest,
-                hold,
-            };
-            let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();
-            channel.send(&parked, &fds)
-        }
-    };
-    if let Err(error) = sent {
-        tracing::debug!("the manager is gone: {error}");
-    }
-}
-
 /// Makes a directory and those above it with mode 0700, as the user.
 ///
 /// # Errors
@@ -436,34 +233,4 @@ pub fn make_directory(path: &Path) -> Result<(), String> {
         .mode(0o700)
         .create(path)
         .map_err(|error| format!("mkdir({}) failed: {error}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_report_fits_whatever_clients_had_sent() {
-        let (ours, theirs) = sys::seqpacket::pair().unwrap();
-        let (manager, worker) = (Channel::new(ours), Channel::new(theirs));
-        // The most that one hand-off brings: see `ipc::handoff::MAX_UNREAD`.
-        let sizes = [0, 10, 40_000, 50_000, 10, 16_000, 16_000, 16_000, 0];
-        let jobs: Vec<_> = sizes
-            .iter()
-            .map(|size| (SessionId::random().unwrap(), vec![0; *size]))
-            .collect();
-        let user = ipc::Username::try_from("x".repeat(255)).unwrap();
-        let (told, all) = (jobs.clone(), jobs);
-        let telling = std::thread::spawn(move || report(&worker, Some(user), told));
-        let mut heard = Vec::new();
-        loop {
-            match manager.recv().unwrap().0 {
-                FromWorker::Running { jobs, .. } if jobs.is_empty() => break,
-                FromWorker::Running { jobs, .. } => heard.extend(jobs),
-                other => panic!("{other:?}"),
-            }
-        }
-        telling.join().unwrap();
-        assert_eq!(heard, all);
-    }
 }

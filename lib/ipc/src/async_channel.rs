@@ -12,10 +12,9 @@ use sys::peer::Peer;
 use sys::seqpacket;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep};
-use zeroize::Zeroize as _;
 
 use crate::Error;
-use crate::channel::{MAX_RECORD, decode, encode};
+use crate::channel::{MAX_RECORD, encode, take};
 
 /// Longest time that a full queue of a listener is waited for.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -167,11 +166,7 @@ fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Decoded<T>
     }
     BUFFER.with_borrow_mut(|buffer| {
         let received = seqpacket::recv(socket, buffer)?;
-        let len = received.len;
-        let decoded = decode(buffer, received);
-        // It may have held a password, and the buffer lives as long as the thread.
-        buffer.get_mut(..len).unwrap_or_default().zeroize();
-        Ok(decoded)
+        Ok(take(buffer, received))
     })
 }
 

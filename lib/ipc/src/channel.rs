@@ -1,13 +1,14 @@
 //! A blocking connection to another of our services.
 
 use std::any::type_name;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sys::seqpacket;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::Error;
 
@@ -62,6 +63,31 @@ impl Channel {
         });
         received.map_err(failed)?
     }
+
+    /// Waits until there is a message, or the peer is gone. Of several threads that wait, a message wakes one.
+    ///
+    /// # Errors
+    /// [`Error::Syscall`].
+    pub fn wait(&self) -> Result<(), Error> {
+        seqpacket::next_len(self.socket.as_fd())
+            .map(drop)
+            .map_err(Error::syscall("recv"))
+    }
+
+    /// Receives a message that is there, by way of `buffer`, which has room for any record: [`MAX_RECORD`]. `None`: there is none.
+    ///
+    /// # Errors
+    /// As [`Channel::recv`].
+    pub fn try_recv<T: DeserializeOwned>(
+        &self,
+        buffer: &mut [u8],
+    ) -> Result<Option<(T, Vec<OwnedFd>)>, Error> {
+        match seqpacket::try_recv(self.socket.as_fd(), buffer) {
+            Ok(received) => take(buffer, received).map(Some),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(Error::syscall("recvmsg")(error)),
+        }
+    }
 }
 
 impl AsFd for Channel {
@@ -94,8 +120,19 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, Er
     Ok(record)
 }
 
+/// What one record says, of which nothing stays in the buffer: it may hold a password, and lives on.
+pub(crate) fn take<T: DeserializeOwned>(
+    buffer: &mut [u8],
+    received: seqpacket::Received,
+) -> Result<(T, Vec<OwnedFd>), Error> {
+    let len = received.len;
+    let decoded = decode(buffer, received);
+    buffer.get_mut(..len).unwrap_or_default().zeroize();
+    decoded
+}
+
 /// What one record says.
-pub(crate) fn decode<T: DeserializeOwned>(
+fn decode<T: DeserializeOwned>(
     buffer: &[u8],
     received: seqpacket::Received,
 ) -> Result<(T, Vec<OwnedFd>), Error> {
@@ -157,6 +194,22 @@ mod tests {
         let most = vec![7_u8; MAX_RECORD - 3];
         a.send(&most, &[]).unwrap();
         assert_eq!(b.recv::<Vec<u8>>().unwrap().0, most);
+    }
+
+    #[test]
+    fn of_those_who_wait_one_gets_the_message() {
+        let (a, b) = pair();
+        let mut buffer = vec![0; MAX_RECORD];
+        assert!(b.try_recv::<u8>(&mut buffer).unwrap().is_none());
+        a.send(&7_u8, &[]).unwrap();
+        b.wait().unwrap();
+        assert_eq!(b.try_recv::<u8>(&mut buffer).unwrap().unwrap().0, 7);
+        assert_eq!(buffer.first(), Some(&0));
+        assert!(b.try_recv::<u8>(&mut buffer).unwrap().is_none());
+        drop(a);
+        b.wait().unwrap();
+        let closed = b.try_recv::<u8>(&mut buffer);
+        assert!(matches!(closed, Err(Error::Closed)));
     }
 
     #[test]

@@ -77,11 +77,24 @@ pub fn next_len(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// # Errors
 /// What recvmsg(2) says; `EAGAIN` on a non-blocking socket with nothing to read.
 pub fn recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    receive(socket, buffer, RecvFlags::empty())
+}
+
+/// Receives one record into `buffer`, if there is one: never waits, whatever the flags of the descriptor.
+///
+/// # Errors
+/// What recvmsg(2) says; `EAGAIN`: there is nothing to read.
+pub fn try_recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    receive(socket, buffer, RecvFlags::DONTWAIT)
+}
+
+fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+    let flags = flags | RecvFlags::CMSG_CLOEXEC;
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let message = loop {
         let mut iov = [IoSliceMut::new(buffer)];
-        match recvmsg(socket, &mut iov, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+        match recvmsg(socket, &mut iov, &mut ancillary, flags) {
             Err(rustix::io::Errno::INTR) => {}
             done => break done?,
         }
