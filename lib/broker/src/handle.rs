@@ -1,7 +1,7 @@
 //! The manager's end of one worker.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -48,9 +48,14 @@ pub(crate) enum Due {
     Count,
 }
 
+/// Names of all jobs of a manager, whoever has them.
+pub(crate) type Names = Rc<RefCell<HashSet<SessionId>>>;
+
 /// Whom a manager tells what becomes of jobs.
 #[derive(Clone)]
 pub(crate) struct News {
+    /// Which jobs there are.
+    pub names: Names,
     pub ended: mpsc::UnboundedSender<Ended>,
     pub resting: mpsc::UnboundedSender<Resting>,
 }
@@ -191,11 +196,18 @@ impl Handle {
 
     fn insert(&self, session: SessionId, job: Job) {
         self.taken.set(self.taken.get() + 1);
+        self.news.names.borrow_mut().insert(session.clone());
         self.jobs.borrow_mut().insert(session, job);
     }
 
+    fn remove(&self, session: &SessionId) -> Option<Job> {
+        let job = self.jobs.borrow_mut().remove(session)?;
+        self.news.names.borrow_mut().remove(session);
+        Some(job)
+    }
+
     pub(crate) fn unnote(&self, session: &SessionId) {
-        self.jobs.borrow_mut().remove(session);
+        self.remove(session);
     }
 
     /// Takes in what the worker says until its channel ends. Returns how many jobs were lost: those that it had, not
@@ -219,6 +231,9 @@ impl Handle {
             self.stage.send_replace(Stage::Gone);
         }
         let jobs = self.jobs.take();
+        for session in jobs.keys() {
+            self.news.names.borrow_mut().remove(session);
+        }
         let begun = jobs.into_iter().filter(|(_, job)| job.begun);
         let lost: Vec<SessionId> = begun.map(|(session, _)| session).collect();
         for session in &lost {
@@ -281,7 +296,7 @@ impl Handle {
     }
 
     fn rests(self: &Rc<Self>, session: SessionId, (rest, hold): (Rest, Hold), fds: Vec<OwnedFd>) {
-        let job = self.jobs.borrow_mut().remove(&session);
+        let job = self.remove(&session);
         let due = match job {
             Some(job) if job.begun && job.is_kicked => Due::Kick,
             Some(job) if job.begun => Due::Hold,
@@ -302,12 +317,12 @@ impl Handle {
     }
 
     fn done(&self, session: SessionId, content: Vec<u8>) {
-        let mut jobs = self.jobs.borrow_mut();
         // A worker that ends a job which it never had is out of order, but harms only itself.
-        if !jobs.get(&session).is_some_and(|job| job.begun) {
+        let is_begun = |jobs: &HashMap<_, Job>| jobs.get(&session).is_some_and(|job| job.begun);
+        if !is_begun(&self.jobs.borrow()) {
             return;
         }
-        let waiter = jobs.remove(&session).and_then(|job| job.waiter);
+        let waiter = self.remove(&session).and_then(|job| job.waiter);
         self.idle_since.set(Instant::now());
         if let Some(waiter) = waiter {
             // Nobody waits any more: the client of the manager went away.

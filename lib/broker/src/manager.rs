@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::child;
-use crate::handle::{Ended, Handle, News, Resting, Stage};
+use crate::handle::{Ended, Handle, Names, News, Resting, Stage};
 use crate::limits::Limits;
 use crate::place::{Reserved, SubmitError};
 
@@ -57,6 +57,8 @@ struct State {
     all: Vec<Rc<Handle>>,
     /// The worker that takes the user's next job.
     users: HashMap<Username, Rc<Handle>>,
+    /// The jobs of all workers.
+    jobs: Names,
     pool: Vec<Rc<Handle>>,
     /// Told whenever a worker has ended.
     fewer: Rc<Notify>,
@@ -76,10 +78,12 @@ impl Manager {
     pub fn new(name: &'static str, limits: Limits) -> (Self, mpsc::UnboundedReceiver<Ended>) {
         let (ended, receiver) = mpsc::unbounded_channel();
         let (resting, rests) = mpsc::unbounded_channel();
+        let jobs = Names::default();
         let state = State {
             limits,
             all: Vec::new(),
             users: HashMap::new(),
+            jobs: Rc::clone(&jobs),
             pool: Vec::new(),
             fewer: Rc::default(),
             phase: Phase::Serving,
@@ -88,7 +92,11 @@ impl Manager {
             Self {
                 name,
                 state: Rc::new(RefCell::new(state)),
-                news: News { ended, resting },
+                news: News {
+                    names: jobs,
+                    ended,
+                    resting,
+                },
                 resting: Rc::new(RefCell::new(Some(rests))),
             },
             receiver,
@@ -337,7 +345,7 @@ impl Manager {
 
     /// Has any worker this job?
     pub(crate) fn has_job(&self, session: &SessionId) -> bool {
-        self.state.borrow().with_job(session).is_some()
+        self.state.borrow().has_job(session)
     }
 
     /// Ends one job (`doveadm kick`). Returns whether there is such a job.
@@ -431,7 +439,7 @@ impl State {
             return Err(SubmitError::Ending);
         }
         // What names two jobs ends, kicks and counts the wrong one.
-        if self.with_job(session).is_some() {
+        if self.has_job(session) {
             return Err(SubmitError::Duplicate);
         }
         let current = self.current(identity);
@@ -442,6 +450,10 @@ impl State {
             Some(handle) if crowded(&handle) => Err(SubmitError::Crowded),
             current => Ok(current),
         }
+    }
+
+    fn has_job(&self, session: &SessionId) -> bool {
+        self.jobs.borrow().contains(session)
     }
 
     fn with_job(&self, session: &SessionId) -> Option<Rc<Handle>> {
