@@ -254,7 +254,7 @@ impl Session<'_> {
         self.reply(&tag, &reply)?;
         match self.leaving.take() {
             None => Ok(()),
-            Some(reason) => self.client.flush().and(Err(reason)),
+            Some(reason) => self.client.flush_last().and(Err(reason)),
         }
     }
 

@@ -3,20 +3,21 @@
 //! The descriptor is non-blocking and every wait is a poll(2), so that a client that neither sends nor reads holds nothing
 //! but its own thread, and that thread can always be told to stop.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use broker::{Stop, StopReason};
 use imap_proto::{Decoder, Event, Limits, Messages};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
 use super::EndReason;
 
-/// Bytes both ways over something that can be waited for.
-pub trait Stream: Read + Write + AsFd {}
+/// Bytes both ways over a socket.
+pub trait Stream: Read + AsFd {}
 
-impl<T: Read + Write + AsFd> Stream for T {}
+impl<T: Read + AsFd> Stream for T {}
 
 /// Half an hour without a command ends a session. RFC 3501 §5.4.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -56,6 +57,7 @@ pub struct Client<'a> {
     received: u64,
     sent: u64,
     output_is: Output,
+    sending: SendFlags,
 }
 
 /// May another line follow what was sent?
@@ -80,6 +82,7 @@ impl<'a> Client<'a> {
             output: Vec::new(),
             sent: 0,
             output_is: Output::Whole,
+            sending: SendFlags::NOSIGNAL,
         })
     }
 
@@ -166,6 +169,12 @@ impl<'a> Client<'a> {
         self.write(b"\r\n")
     }
 
+    /// Sends all output, the last of this connection: it may wait in the kernel for [`Self::part`], and goes out with the end.
+    pub fn flush_last(&mut self) -> Result<(), EndReason> {
+        self.sending |= SendFlags::MORE;
+        self.flush()
+    }
+
     /// Sends all output.
     pub fn flush(&mut self) -> Result<(), EndReason> {
         let output = std::mem::take(&mut self.output);
@@ -175,7 +184,7 @@ impl<'a> Client<'a> {
         result
     }
 
-    /// Sends the last words, as far as the client takes them without waiting.
+    /// Sends the last words, as far as the client takes them without waiting, and that they were the last.
     pub fn part(&mut self, last_line: Option<&str>) {
         if self.output_is == Output::Torn {
             return;
@@ -185,13 +194,13 @@ impl<'a> Client<'a> {
             self.output.extend_from_slice(line.as_bytes());
             self.output.extend_from_slice(b"\r\n");
         }
-        if self.output.is_empty() {
-            return;
-        }
         // The client may be gone: nothing to do about it.
-        if let Ok(count) = self.stream.write(&self.output) {
+        if !self.output.is_empty()
+            && let Ok(count) = send(&self.stream, &self.output, self.sending | SendFlags::MORE)
+        {
             self.sent += count as u64;
         }
+        let _ = shutdown(&self.stream, Shutdown::Write);
     }
 
     /// Waits for the client, for `other`, or for the end of `timeout`. Sends all output first and gives memory back.
@@ -292,7 +301,7 @@ impl<'a> Client<'a> {
     fn send_all(&mut self, mut bytes: &[u8]) -> Result<(), EndReason> {
         while !bytes.is_empty() {
             self.check_kicked()?;
-            match self.stream.write(bytes) {
+            match send(&self.stream, bytes, self.sending).map_err(io::Error::from) {
                 Ok(count) => {
                     self.sent += count as u64;
                     bytes = bytes.get(count..).unwrap_or_default();
