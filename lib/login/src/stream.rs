@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 /// Most bytes that one read takes in.
 const CHUNK: usize = 4096;
@@ -62,8 +62,11 @@ impl Stream {
 }
 
 fn try_read(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = Zeroizing::new([0; CHUNK]);
-    let count = stream.try_read(&mut *chunk)?;
-    into.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    let mut chunk = [0; CHUNK];
+    let count = stream.try_read(&mut chunk)?;
+    let read = chunk.get_mut(..count).unwrap_or_default();
+    into.extend_from_slice(read);
+    // There may be a password in it.
+    read.zeroize();
     Ok(count)
 }
