@@ -53,7 +53,16 @@ impl Session {
         self.count(text).map(|_| ())
     }
 
-    /// The same; how many bytes came before the answer. No line of mail may begin with the tag.
+    /// IDLE, begun.
+    pub fn idle(&mut self) -> io::Result<()> {
+        self.say(format!("{TAG} IDLE\r\n").as_bytes())?;
+        match self.line()?.starts_with('+') {
+            true => Ok(()),
+            false => Err(io::Error::other("no continuation for IDLE")),
+        }
+    }
+
+    /// One command; how many bytes came before its answer. No line of mail may begin with the tag.
     pub fn count(&mut self, text: &str) -> io::Result<u64> {
         self.say(format!("{TAG} {text}\r\n").as_bytes())?;
         self.answer()

@@ -4,6 +4,7 @@
 
 mod client;
 mod measure;
+mod parked;
 mod servers;
 mod sessions;
 mod storage;
@@ -22,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Logins per second and memory per idle session: 100 users, 3 sessions each.
+    /// Logins per second, memory per idle session (100 users, 3 sessions each) and per parked one.
     Sessions(sessions::Options),
     /// Deliveries, reading, changes: one user, a large mailbox, in each format.
     Storage(storage::Options),

@@ -35,7 +35,12 @@ fn field(path: &str, name: &str) -> u64 {
 
 /// CPU time that a whole machine has used so far, milliseconds: its control group counts it.
 pub fn cpu_ms(machine: &Machine) -> f64 {
-    let path = machine.control_group().join("cpu.stat");
+    cpu_ms_in(machine, "")
+}
+
+/// The same of one unit in it (`system.slice/culver-imap.service`, `init.scope`: systemd itself).
+pub fn cpu_ms_in(machine: &Machine, unit: &str) -> f64 {
+    let path = machine.control_group().join(unit).join("cpu.stat");
     field(&path.to_string_lossy(), "usage_usec") as f64 / 1000.0
 }
 

@@ -109,6 +109,15 @@ impl Kind {
     }
 }
 
+/// Ours again, with sessions that are parked after a second, and workers that go after another.
+pub fn park(machine: &Machine) {
+    let settings = "imap_hibernate_timeout = 1s\nservice imap {\n  idle_kill = 1s\n}\n";
+    machine.configure(&format!(
+        "{CULVER}{settings}{}",
+        databases("/etc/culver/users")
+    ));
+}
+
 fn databases(path: &str) -> String {
     format!(
         "passdb {{\n  driver = passwd-file\n  args = {path}\n}}\nuserdb {{\n  driver = passwd-file\n  args = {path}\n}}\n"

@@ -9,6 +9,7 @@ use testkit::Machine;
 
 use crate::client::{Session, tls};
 use crate::measure::{cpu_ms, median, pss};
+use crate::parked::Parked;
 use crate::servers::{Kind, USERS, user};
 
 /// So long nobody says anything before memory is measured.
@@ -29,6 +30,9 @@ pub struct Options {
     /// Sessions per user that stay open for the memory figure.
     #[arg(long, default_value_t = 3)]
     sessions: u32,
+    /// Sessions that are parked in imap-hibernate for the figure of those; 0: none.
+    #[arg(long, default_value_t = 1000)]
+    parked: u32,
     /// Only servers whose title has this in it.
     #[arg(long, default_value = "")]
     only: String,
@@ -49,7 +53,7 @@ struct Row {
 /// Measures and prints.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let config = tls();
-    let mut rows = Vec::new();
+    let (mut rows, mut parked) = (Vec::new(), None);
     for kind in Kind::ALL {
         if !kind.title().contains(&options.only) {
             continue;
@@ -62,8 +66,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             eprintln!("{}, {way} …", kind.title());
             rows.push(measure(options, kind, &machine, way, tls)?);
         }
+        if kind == Kind::Culver && options.parked > 0 {
+            eprintln!("{}, parked …", kind.title());
+            parked = Some(Parked::measure(&machine, options.parked)?);
+        }
     }
     print(&rows);
+    if let Some(parked) = parked {
+        println!("{parked}");
+    }
     Ok(())
 }
 
