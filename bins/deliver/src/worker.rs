@@ -152,6 +152,7 @@ impl User {
         );
         let report = delivery::deliver(&mut storage, &message, &plan, &self.settings.delivery);
         self.log(delivery, &message, &report);
+        storage.autoexpunge();
         Ok(report.result().map_err(failure))
     }
 
@@ -340,6 +341,20 @@ mod tests {
         }
         assert_eq!(mails(&home.path().join("Maildir/.work")).len(), 1);
         assert_eq!(mails(&home.path().join("Maildir")).len(), 5);
+    }
+
+    #[test]
+    fn what_is_too_much_goes_behind_a_delivery() {
+        let home = tempfile::tempdir().unwrap();
+        let limit = "mailbox INBOX {\n autoexpunge_max_mails = 2\n }";
+        let user = user(
+            home.path(),
+            &format!("namespace inbox {{\n inbox = yes\n {limit}\n}}"),
+        );
+        for _ in 0..4 {
+            assert_eq!(serve(&user, None), Ok(()));
+        }
+        assert_eq!(mails(&home.path().join("Maildir")).len(), 2);
     }
 
     #[test]

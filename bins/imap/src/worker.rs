@@ -102,8 +102,9 @@ impl User {
         let client = ClientSession::decode(&work.content).map_err(|error| error.to_string())?;
         let stream = File::from(work.fds.pop().ok_or("BUG: a session without a client")?);
         let settings = self.settings.get(&conditions(&client.facts))?;
+        let mut store = settings.store.clone();
         let context = Context {
-            store: &mut settings.store.clone(),
+            store: &mut store,
             stop: &work.stop,
             settings: &settings.session,
             who: Who {
@@ -112,10 +113,12 @@ impl User {
             },
             begin: begin(client.begin)?,
         };
-        let ended = match session::run(stream, context) {
+        let mut ended = match session::run(stream, context) {
             session::Outcome::Ended(ended) => ended,
             session::Outcome::Parked(parked) => return Ok(parked_session(*parked, client.facts)),
         };
+        // The client has gone: it does not wait for this.
+        ended.counters.autoexpunged = store.autoexpunge();
         tracing::info!(
             message_id = id::SESSION_ENDED,
             culver_user = self.identity.user.as_str(),

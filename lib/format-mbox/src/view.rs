@@ -40,7 +40,7 @@ impl View {
     pub fn open(mbox: Arc<Mbox>, name: MailboxName, access: Access) -> Result<Self, Error> {
         mbox.check_once()?;
         let disk = match access {
-            Access::ReadWrite => mbox.synced_with_requests()?,
+            Access::ReadWrite | Access::Upkeep => mbox.synced_with_requests()?,
             Access::ReadOnly => mbox.synced()?,
         };
         let mut view = Self {
@@ -122,7 +122,7 @@ impl View {
 
     fn must_write(&self) -> Result<(), Error> {
         match self.access {
-            Access::ReadWrite => Ok(()),
+            Access::ReadWrite | Access::Upkeep => Ok(()),
             Access::ReadOnly => Err(Error::NotPossible {
                 why: "Mailbox is read-only",
             }),
@@ -271,7 +271,7 @@ impl Drop for View {
         if let Some(cache) = self.cache.take() {
             cache.close();
         }
-        if self.access == Access::ReadWrite {
+        if self.access != Access::ReadOnly {
             self.mbox.close();
         }
     }

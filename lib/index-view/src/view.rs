@@ -229,7 +229,7 @@ impl<B: Backend> View<B> {
 
     fn must_write(&self) -> Result<(), Error> {
         match self.access {
-            Access::ReadWrite => Ok(()),
+            Access::ReadWrite | Access::Upkeep => Ok(()),
             Access::ReadOnly => Err(Error::NotPossible {
                 why: "Mailbox is read-only",
             }),

@@ -13,6 +13,8 @@ pub enum Access {
     ReadWrite,
     /// EXAMINE: nothing changes, `\Recent` stays with the messages.
     ReadOnly,
+    /// No client looks: messages may be changed and removed, and `\Recent` stays with the others.
+    Upkeep,
 }
 
 /// Numbers of a mailbox. RFC 3501 §6.3.10.

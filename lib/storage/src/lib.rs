@@ -10,6 +10,7 @@ mod changelog;
 mod formats;
 mod list;
 mod location;
+mod lock;
 mod names;
 mod namespace;
 pub mod pattern;

@@ -173,7 +173,7 @@ pub enum Kind {
 }
 
 /// `mailbox NAME { … }`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct MailboxSettings {
     /// Without the namespace's prefix. `*` and `?` stand for others.
     pub name: String,
@@ -181,6 +181,10 @@ pub struct MailboxSettings {
     pub auto: Auto,
     /// RFC 6154: `\Drafts`, …
     pub special_use: Vec<String>,
+    /// Messages that were saved so long ago are removed; 0: none are.
+    pub autoexpunge: Seconds,
+    /// The first messages beyond so many are removed; 0: none are.
+    pub autoexpunge_max_mails: u32,
 }
 
 impl MailboxSettings {
@@ -192,10 +196,11 @@ impl MailboxSettings {
 }
 
 /// `auto = …`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auto {
     /// Like any other.
+    #[default]
     No,
     /// Exists.
     Create,

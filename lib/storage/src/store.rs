@@ -1,6 +1,7 @@
 //! All mailboxes of one user, for one session.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mailbox::{
@@ -18,6 +19,7 @@ use crate::user::MailUser;
 use crate::watch::{Watched, lasting};
 
 mod admin;
+mod autoexpunge;
 pub mod cache;
 mod create;
 mod delete;
@@ -35,6 +37,7 @@ pub struct Storage {
     namespaces: Arc<Namespaces>,
     settings: mailbox::Settings,
     options: Options,
+    home: Option<PathBuf>,
     visit: visit::Visit,
 }
 
@@ -49,13 +52,14 @@ impl Storage {
             namespaces: Arc::new(Namespaces::open(shared, user, settings)?),
             settings: settings.of_mailboxes(),
             options: Options::of(settings, user)?,
+            home: user.home.as_ref().map(PathBuf::from),
             visit: visit::Visit::default(),
         })
     }
 
     /// Every directory that this user's mail may be in: what a confined process must be allowed.
     #[must_use]
-    pub fn directories(&self) -> Vec<std::path::PathBuf> {
+    pub fn directories(&self) -> Vec<PathBuf> {
         let mut all = Vec::new();
         for namespace in self.namespaces.all.iter() {
             all.extend(namespace.list.location.directories());

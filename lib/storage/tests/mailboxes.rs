@@ -334,6 +334,7 @@ fn mailboxes_that_the_configuration_knows() {
         name: name.to_owned(),
         auto,
         special_use: vec![special.to_owned()],
+        ..MailboxSettings::default()
     };
     rig.settings.namespace[0].mailbox = vec![
         known("Sent", Auto::Subscribe, "\\Sent"),

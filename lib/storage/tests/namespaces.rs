@@ -118,6 +118,7 @@ fn mailboxes_by_pattern() {
         name: name.to_owned(),
         auto: Auto::Create,
         special_use: vec![special_use.to_owned()],
+        ..MailboxSettings::default()
     };
     let archive = NamespaceSettings {
         mailbox: vec![setting("*/Sent", "\\Sent"), setting("b/Sent", "\\Archive")],

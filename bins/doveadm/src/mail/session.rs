@@ -189,7 +189,7 @@ impl<'s> Session<'s> {
         match access {
             Access::ReadOnly => Some(found),
             // Only who changes a mailbox takes `\Recent` from its mails.
-            Access::ReadWrite => {
+            Access::ReadWrite | Access::Upkeep => {
                 drop(found.view);
                 let view = self.view(name, access)?;
                 let mails = found.mails.into_iter();

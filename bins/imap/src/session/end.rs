@@ -107,6 +107,8 @@ pub struct Counters {
     pub body_bytes: u64,
     /// Mails appended.
     pub appended: u64,
+    /// Mails that were too old, or too many, after its end.
+    pub autoexpunged: u64,
 }
 
 /// A session that is over.
@@ -160,7 +162,7 @@ impl Counters {
             "fetch_body_count" => self.bodies,
             "fetch_body_bytes" => self.body_bytes,
             "appended" => self.appended,
-            "autoexpunged" => 0,
+            "autoexpunged" => self.autoexpunged,
             _ => return None,
         };
         Some(value.to_string())

@@ -141,7 +141,7 @@ impl Session<'_> {
                 name: selected.mailbox.name().as_str().to_owned(),
                 access: match selected.mailbox.access() {
                     Access::ReadWrite => Mode::Select,
-                    Access::ReadOnly => Mode::Examine,
+                    Access::ReadOnly | Access::Upkeep => Mode::Examine,
                 },
                 told_recent: selected.told_recent(),
                 picture: Picture::of(&*selected.mailbox),

@@ -16,8 +16,13 @@ const STACK: usize = 1 << 20;
 
 /// A user with `mails` messages in INBOX.
 fn user(home: &Path, mails: usize) -> Arc<User> {
-    let text = "mail_location = maildir:~/Maildir\n";
-    let config = config::parse_text(Path::new("culver.conf"), text);
+    user_with(home, mails, "")
+}
+
+/// The same with more settings.
+fn user_with(home: &Path, mails: usize, more: &str) -> Arc<User> {
+    let text = format!("mail_location = maildir:~/Maildir\n{more}\n");
+    let config = config::parse_text(Path::new("culver.conf"), &text);
     let snapshot = config.snapshot("imap", &config::NoNames).unwrap();
     let identity = Identity {
         user: Username::try_from("demo".to_owned()).unwrap(),
@@ -229,4 +234,23 @@ fn a_session_in_idle_hears_of_the_others() {
     waiting.read_until("i OK");
     waiting.logout();
     other.logout();
+}
+
+#[test]
+fn what_is_too_much_goes_when_a_client_has_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let limit = "mailbox INBOX {\n autoexpunge_max_mails = 2\n }";
+    let namespace = format!("namespace inbox {{\n inbox = yes\n {limit}\n}}");
+    let user = user_with(home.path(), 5, &namespace);
+    let mut first = Client::login(&user);
+    assert!(
+        first
+            .command("SELECT INBOX")
+            .contains(&"* 5 EXISTS\r\n".to_owned())
+    );
+    Client::login(&user).logout();
+    let told = first.command("NOOP");
+    let gone = told.iter().filter(|line| line.ends_with("EXPUNGE\r\n"));
+    assert_eq!(gone.count(), 3, "{told:?}");
+    first.hang_up();
 }
