@@ -110,6 +110,11 @@ impl Maildir {
     /// # Errors
     /// [`Error::NotFound`]; what cannot be read or written.
     pub fn status(&self) -> Result<Status, Error> {
+        {
+            let mut files = self.files();
+            files.new.suspect();
+            files.cur.suspect();
+        }
         let state = self.synced()?;
         Ok(index_view::status_of(&state, state.recent()))
     }

@@ -58,8 +58,8 @@ pub(crate) struct DirStamp {
     checked: u32,
     /// Something may have changed within the same tick of the clock.
     recheck: Option<Recheck>,
-    /// It was heard that something changed.
-    was_heard: bool,
+    /// Others' doubtful listings do not count: there may be something that they overlooked.
+    is_suspect: bool,
     /// We listed it, and know its names since.
     was_listed: bool,
 }
@@ -77,7 +77,7 @@ impl DirStamp {
             mtime: Some(mtime),
             checked: seconds(now()),
             recheck: (!settled).then_some(recheck),
-            was_heard: false,
+            is_suspect: false,
             was_listed: true,
         })
     }
@@ -109,14 +109,14 @@ impl DirStamp {
         }
         let due = u64::from(known.checked) + 2;
         let wait = Duration::from_secs(due).saturating_sub(now());
-        if doubtful && (self.was_heard || wait.is_zero()) {
+        if doubtful && (self.is_suspect || wait.is_zero()) {
             return false;
         }
         *self = Self {
             mtime: Some(mtime),
             checked: known.checked,
             recheck: doubtful.then(|| Recheck::At(Instant::now() + wait)),
-            was_heard: false,
+            is_suspect: false,
             was_listed: false,
         };
         true
@@ -130,7 +130,12 @@ impl DirStamp {
     /// Whatever the time says: list it again.
     pub(crate) fn forget(&mut self) {
         self.mtime = None;
-        self.was_heard = true;
+        self.is_suspect = true;
+    }
+
+    /// Who noted how it looks right after a change of its own may have overlooked somebody else's.
+    pub(crate) fn suspect(&mut self) {
+        self.is_suspect = true;
     }
 
     /// Does not wait until clocks tell the difference.
@@ -138,7 +143,7 @@ impl DirStamp {
         if let Some(Recheck::At(at)) = &mut self.recheck {
             *at = Instant::now();
         }
-        self.was_heard = true;
+        self.is_suspect = true;
     }
 
     /// A change was heard of that time stamps may be too coarse to tell.
@@ -146,7 +151,7 @@ impl DirStamp {
         if self.recheck.is_some() {
             self.forget();
         }
-        self.was_heard = true;
+        self.is_suspect = true;
     }
 }
 
