@@ -116,6 +116,10 @@ fn both_always_say_the_same(
     // Dovecot's own doing: it gives copies names that dead lines have (seen in steps that are all
     // theirs), and then wonders.
     complaints.retain(|complaint| !complaint.contains("Duplicate file entry at line"));
+    // Its RENAME to a name that is free meets the mailboxes below it in its last step.
+    complaints.retain(|complaint| {
+        !(complaint.contains("Error: rename(") && complaint.contains("Directory not empty"))
+    });
     assert_eq!(complaints, Vec::<String>::new());
 }
 
