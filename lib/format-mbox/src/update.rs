@@ -222,8 +222,10 @@ impl<'u> Update<'u> {
 
     fn by_md5(&mut self, md5: [u8; 16]) -> Match<'u> {
         let mut seqs = self.seq..=self.state.len();
+        // UIDs ascend with the file: whoever stands behind a new message is new, too.
+        let may_be = |record: &RecordRef<'_>| record.uid() > self.course.last_uid;
         let has_it = |seq: &u32| {
-            let record = self.record(*seq);
+            let record = self.record(*seq).filter(may_be);
             record.is_some_and(|record| self.records.md5(record) == Some(md5))
         };
         let found = if md5 == NO_HEADERS {

@@ -530,3 +530,34 @@ fn a_reader_among_busy_writers_reads() {
     let mut view = look(&mbox);
     assert_eq!(seen(&mut *view)[0].body.replace("\r\n", "\n"), PLAIN);
 }
+
+/// As `cat new mbox > mbox` does: UIDs ascend with the file, and what goes is what was asked for.
+#[test]
+fn a_message_that_came_before_the_others_is_no_disorder() {
+    let home = Home::with("");
+    let mail = new_mail(Flags::empty(), &[], 0);
+    for number in ["1", "2", "3"] {
+        append(&home.mbox(), &mail, &PLAIN.replace('1', number)).unwrap();
+    }
+    let new = PLAIN.replace('1', "4");
+    std::fs::write(home.file(), format!("{FROM}{new}\n{}", home.content())).unwrap();
+    let order = |home: &Home| -> Vec<String> {
+        let all = fresh(home).into_iter();
+        all.map(|seen| seen.body.lines().nth(1).unwrap().to_owned())
+            .collect()
+    };
+    let ids = |numbers: &str| -> Vec<String> {
+        let ids = numbers.chars();
+        ids.map(|number| format!("Message-ID: <{number}@x>"))
+            .collect()
+    };
+    assert_eq!(order(&home), ids("4123"));
+    for (number, left) in [(2, "423"), (1, "23"), (2, "2")] {
+        let mbox = home.mbox();
+        let mut view = open(&mbox);
+        let uid = view.uid(seq(number)).unwrap().get();
+        view.remove(&uids(&[uid])).unwrap();
+        drop(view);
+        assert_eq!(order(&home), ids(left));
+    }
+}
