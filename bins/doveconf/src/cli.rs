@@ -20,6 +20,9 @@ pub struct Arguments {
     /// Read this file [default: /etc/culver/culver.conf, else /etc/dovecot/dovecot.conf]
     #[arg(short, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Say what every setting of FILE does here; fail if something would be missed
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub explain: Option<Option<PathBuf>>,
     #[command(flatten)]
     pub query: Query,
     #[command(subcommand)]
@@ -53,6 +56,18 @@ pub struct Query {
     /// Show passwords and keys
     #[arg(short = 'P')]
     pub show_secrets: bool,
+    /// Print name=value lines, sections as names with slashes
+    #[arg(short = 'S')]
+    pub simple: bool,
+    /// Print hidden settings, too
+    #[arg(short = 's')]
+    pub show_hidden: bool,
+    /// Print only settings that this service reads
+    #[arg(short, value_name = "SERVICE")]
+    pub module: Option<String>,
+    /// Read the whole file, as is always done
+    #[arg(short = 'p', hide = true)]
+    pub parse: bool,
     /// Print what counts for a connection: protocol=, local=, lname=, remote=
     #[arg(short, value_name = "NAME=VALUE")]
     pub filter: Vec<String>,

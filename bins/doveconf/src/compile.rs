@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use config::{Config, Error, Names, Severity, Snapshot, table};
+use config::table::{self, Status};
+use config::{Config, Effect, Error, Names, Severity, Snapshot};
 use service::journal::{Clean, id};
 
 use crate::names::Host;
@@ -53,6 +54,10 @@ fn tell(config: &Config) {
         .filter(|problem| problem.severity == Severity::Warning);
     for warning in warnings {
         eprintln!("doveconf: Warning: {warning}");
+    }
+    let silent = |effect: &&Effect| effect.differs && effect.status != Status::Works;
+    for effect in config.effects().iter().filter(silent) {
+        eprintln!("doveconf: Warning: {}: {effect}", effect.at);
     }
 }
 

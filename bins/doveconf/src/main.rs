@@ -7,10 +7,13 @@
 
 mod cli;
 mod compile;
+mod explain;
 mod mkcert;
 mod names;
 mod print;
 mod query;
+mod secrets;
+mod simple;
 mod view;
 
 use std::process::ExitCode;
@@ -36,7 +39,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let path = arguments.config.clone().unwrap_or_else(cli::default_path);
     match arguments.command {
-        None => query::run(&path, &arguments.query),
+        None => match &arguments.explain {
+            Some(given) => explain::run(given.as_deref().unwrap_or(&path)),
+            None => query::run(&path, &arguments.query),
+        },
         Some(Command::Compile { directory }) => compile::run(&path, &directory),
         Some(Command::Mkcert { directory }) => mkcert::run(&path, directory.as_deref()),
         Some(Command::Generate {

@@ -2,20 +2,31 @@
 
 use std::fmt::Write;
 
-use config::table::{self, Kind, Naming, Setting};
+use config::table::{self, Kind, Naming, Readers, Setting};
 use config::{Assigned, Block, Scope, Text, Value};
+
+use crate::secrets;
 
 /// Which settings are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// All, defaults too.
     All,
+    /// All, also what nobody needs to know of.
+    Hidden,
     /// Those that differ from their defaults; in sections all that were set.
     Changed,
     /// Those that were set.
     Assigned,
     /// As `Assigned`, in a filter.
     InFilter,
+}
+
+impl Which {
+    /// Also what was not set.
+    pub fn is_all(self) -> bool {
+        matches!(self, Self::All | Self::Hidden)
+    }
 }
 
 /// How values look.
@@ -36,6 +47,8 @@ pub enum Look {
 pub struct Printer {
     pub which: Which,
     pub look: Look,
+    /// Only global settings that one of these services reads.
+    pub readers: Readers,
 }
 
 /// A line or a section.
@@ -57,7 +70,11 @@ type Defaults = &'static [(&'static str, &'static str)];
 impl Printer {
     /// The settings outside of filters.
     pub fn root(&self, block: &Block) -> Vec<Node> {
+        let read = |setting: &&Setting| {
+            self.readers == Readers::ALL || setting.readers.includes(self.readers)
+        };
         let mut nodes: Vec<Node> = table::globals()
+            .filter(read)
             .filter_map(|setting| self.global(block, setting))
             .collect();
         nodes.extend(
@@ -75,7 +92,7 @@ impl Printer {
     pub fn scope(&self, scope: &Scope) -> Option<Node> {
         let inner = Self {
             which: Which::InFilter,
-            look: self.look,
+            ..*self
         };
         let mut nodes: Vec<Node> = scope
             .block
@@ -123,6 +140,7 @@ impl Printer {
         };
         let wanted = match self.which {
             Which::All => !setting.hidden || assigned.is_some(),
+            Which::Hidden => true,
             Which::Changed => assigned.is_some_and(differs),
             Which::Assigned | Which::InFilter => assigned.is_some(),
         };
@@ -132,7 +150,7 @@ impl Printer {
     fn value(&self, block: &Block, name: &str, default: &str) -> Node {
         let kind = block.kind(name);
         let text = match block.values.get(name) {
-            Some(assigned) => self.show(kind, assigned),
+            Some(assigned) => self.show(name, kind, assigned),
             None => Value::show(kind, default),
         };
         Node::Value {
@@ -141,16 +159,16 @@ impl Printer {
         }
     }
 
-    fn show(&self, kind: Kind, assigned: &Assigned) -> String {
-        let hidden = matches!(self.look, Look::RawHidden | Look::ExpandedHidden);
-        if kind == Kind::Secret && hidden && !assigned.raw.is_empty() {
-            return "# hidden, use -P to show it".to_owned();
-        }
-        match (self.look, &assigned.text) {
+    fn show(&self, name: &str, kind: Kind, assigned: &Assigned) -> String {
+        let text = match (self.look, &assigned.text) {
             (Look::RawHidden | Look::Raw, _) => assigned.show(kind),
             (_, Text::Plain(text)) => Value::show(kind, text),
             (_, Text::File(path)) => std::fs::read_to_string(path)
                 .unwrap_or_else(|error| format!("# {}: {error}", path.display())),
+        };
+        match self.look {
+            Look::RawHidden | Look::ExpandedHidden => secrets::hidden(name, &text).unwrap_or(text),
+            Look::Raw | Look::Expanded => text,
         }
     }
 
@@ -175,7 +193,7 @@ impl Printer {
                 .collect(),
             _ => {
                 let wanted = |setting: &&Setting| {
-                    (self.which == Which::All && !setting.hidden)
+                    (self.which.is_all() && (!setting.hidden || self.which == Which::Hidden))
                         || block.values.contains_key(setting.name)
                         || always(section.name, setting.name)
                 };
@@ -188,7 +206,8 @@ impl Printer {
             }
         };
         // Where Dovecot has `name` as a setting of the section.
-        let named = !block.name.is_empty() || matches!(self.which, Which::All | Which::InFilter);
+        let named =
+            !block.name.is_empty() || (self.which.is_all() || self.which == Which::InFilter);
         if section.naming == Naming::Once && named {
             nodes.push(Node::Value {
                 name: "name".to_owned(),
@@ -215,7 +234,7 @@ impl Printer {
             .clone()
             .filter_map(|block| self.service(block))
             .collect();
-        if self.which == Which::All {
+        if self.which.is_all() {
             let section = table::SECTIONS
                 .iter()
                 .find(|section| section.name == "service");
@@ -250,7 +269,7 @@ impl Printer {
                 Some(place) => block.blocks.remove(place),
                 None => empty(&block, section, name),
             };
-            if self.which == Which::All || place.is_some() {
+            if self.which.is_all() || place.is_some() {
                 extra.extend(self.section_with(&listener, settings));
             }
         }
@@ -301,11 +320,7 @@ fn sorted(mut nodes: Vec<Node>) -> Vec<Node> {
         Node::Value { name, .. } => name.clone(),
         Node::Section { kind, name, .. } if name.is_empty() => kind.clone(),
         Node::Section { kind, name, .. } => {
-            let name = name
-                .replace('\\', "\\\\")
-                .replace('/', "\\s")
-                .replace(' ', "\\_");
-            format!("{kind}/{name}/")
+            format!("{kind}/{}/", crate::simple::escaped(name))
         }
     });
     nodes
@@ -314,8 +329,9 @@ fn sorted(mut nodes: Vec<Node>) -> Vec<Node> {
 /// In quotes where the language needs them.
 pub fn quoted(text: &str) -> String {
     let edge = |letter: Option<char>| letter.is_some_and(|letter| letter == ' ' || letter == '\t');
-    let hidden = text.starts_with("# hidden,");
-    if !hidden && (edge(text.chars().next()) || edge(text.chars().last()) || text.contains('#')) {
+    if !secrets::is_hidden(text)
+        && (edge(text.chars().next()) || edge(text.chars().last()) || text.contains('#'))
+    {
         return format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     }
     text.to_owned()

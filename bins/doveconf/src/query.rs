@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::bail;
-use config::{Config, Severity};
+use anyhow::{Context, bail};
+use config::table::{self, Readers};
+use config::{Config, Effect, Severity};
 
 use crate::cli::Query;
 use crate::print::{Look, Node, Printer, Which};
+use crate::simple;
 use crate::view::{self, View};
 
 /// Prints what was asked for. Errors in the configuration are told first, all of them; then nothing is printed.
@@ -17,13 +19,19 @@ pub fn run(path: &Path, query: &Query) -> anyhow::Result<()> {
     let which = match query {
         Query { changed: true, .. } => Which::Changed,
         Query { assigned: true, .. } => Which::Assigned,
+        Query {
+            show_hidden: true, ..
+        } => Which::Hidden,
         _ => Which::All,
     };
     let printer = Printer {
         which,
         look: look(query),
+        readers: readers(query.module.as_deref())?,
     };
-    let text = if query.names.is_empty() {
+    let text = if query.simple {
+        simple(&view, &printer, query)?
+    } else if query.names.is_empty() {
         whole(&config, &view, &printer)
     } else {
         named(&view, &printer, query)?
@@ -55,6 +63,17 @@ fn read(path: &Path, query: &Query) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// Whose settings are printed (`-m`).
+fn readers(service: Option<&str>) -> anyhow::Result<Readers> {
+    let Some(service) = service else {
+        return Ok(Readers::ALL);
+    };
+    let known = table::SERVICES.iter().find(|(name, ..)| *name == service);
+    known
+        .map(|(.., readers)| *readers)
+        .with_context(|| format!("There is no service {service}"))
+}
+
 fn look(query: &Query) -> Look {
     match query {
         Query {
@@ -81,7 +100,14 @@ fn whole(config: &Config, view: &View, printer: &Printer) -> String {
         "# OS: {system}\n# Hostname: {}\n",
         host.nodename().to_string_lossy()
     ));
-    if printer.which == Which::All {
+    let silent = |effect: &&Effect| effect.differs && effect.status != table::Status::Works;
+    match config.effects().iter().filter(silent).count() {
+        0 => {}
+        count => text.push_str(&format!(
+            "# {count} settings change nothing here, see doveconf --explain\n"
+        )),
+    }
+    if printer.which.is_all() {
         text.push_str("# NOTE: Send doveconf -n output instead when asking for help.\n");
     }
     for node in printer.root(&view.root) {
@@ -95,20 +121,49 @@ fn whole(config: &Config, view: &View, printer: &Printer) -> String {
     text
 }
 
+/// `-S`: without comments, nothing hidden.
+fn simple(view: &View, printer: &Printer, query: &Query) -> anyhow::Result<String> {
+    let look = match printer.look {
+        Look::RawHidden => Look::Raw,
+        Look::ExpandedHidden => Look::Expanded,
+        other => other,
+    };
+    let nodes = Printer { look, ..*printer }.root(&view.root);
+    let mut text = String::new();
+    if query.names.is_empty() {
+        simple::write(&nodes, "", &mut text);
+    }
+    for name in &query.names {
+        let found: Vec<Node> = find(&nodes, name).into_iter().cloned().collect();
+        if found.is_empty() {
+            bail!("Unknown setting: {name}");
+        }
+        simple::write(&found, "", &mut text);
+    }
+    Ok(text)
+}
+
 /// `name`, `section`, `section/name`, `section/name/setting`, `plugin/setting`.
 fn named(view: &View, printer: &Printer, query: &Query) -> anyhow::Result<String> {
     let secret = match printer.look {
         Look::RawHidden => Look::Raw,
         other => other,
     };
-    let nodes = Printer {
-        which: Which::All,
-        look: secret,
-    }
-    .root(&view.root);
+    let nodes = |which| {
+        let printer = Printer {
+            which,
+            look: secret,
+            ..*printer
+        };
+        printer.root(&view.root)
+    };
+    let (usual, hidden) = (nodes(Which::All), nodes(Which::Hidden));
     let mut text = String::new();
     for name in &query.names {
-        let found = find(&nodes, name);
+        let mut found = find(&usual, name);
+        if found.is_empty() {
+            found = find(&hidden, name);
+        }
         if found.is_empty() {
             bail!("Unknown setting: {name}");
         }

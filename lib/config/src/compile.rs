@@ -11,6 +11,7 @@ use crate::names::Names;
 use crate::problem::{Error, Location, Problems};
 use crate::snapshot::{Compiled, Layer, ServiceSettings, Snapshot, reader};
 use crate::table::{self, Readers};
+pub use effect::Effect;
 use values::Values;
 
 impl Config {

@@ -55,6 +55,7 @@ mod wildcard;
 
 pub mod table;
 
+pub use compile::Effect;
 pub use config::{Assigned, Block, Config, Scope, Text};
 pub use filter::{Address, Condition, Facts, Filter};
 pub use names::{Names, NoNames};

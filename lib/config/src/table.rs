@@ -1,23 +1,52 @@
-//! The table of settings: name, kind, default as Dovecot 2.3 has it, and which services may read it.
+//! The table of settings: name, kind, default as Dovecot 2.3 has it, which services may read it, and
+//! what it does here.
 //!
 //! One room per area. A setting that is not here is unknown, and an unknown setting is an error.
 
+/// Rows of settings, one line each: `name: kind = default, who reads it, what it does here;`.
+macro_rules! settings {
+    ($($name:ident: $kind:ident $(($words:expr))? = $default:expr, $readers:expr,
+        $status:ident $(($why:expr))? $(, $hidden:ident)?;)*) => {
+        &[$($crate::table::Setting {
+            name: stringify!($name),
+            kind: $crate::table::Kind::$kind $(($words))?,
+            default: $default,
+            readers: $readers,
+            status: $crate::table::Status::$status $(($why))?,
+            hidden: !matches!(stringify!($($hidden)?).as_bytes(), b""),
+        }),*]
+    };
+}
+
 mod auth;
 mod base;
+mod director;
+mod doveadm;
 mod imap;
 mod index;
 mod lmtp;
 mod login;
 mod mail;
+mod managesieve;
+mod plugin;
+mod pop3;
+mod remote;
 mod section;
 mod service;
+mod services;
 mod ssl;
+mod stats;
+mod submission;
+mod why;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub use plugin::plugin_status;
 pub use section::{Naming, SECTIONS, Section};
-pub use service::{SERVICES, ServiceDefaults, all_service_defaults, service_defaults};
+pub use service::SERVICES;
+pub use services::{ServiceDefaults, all_service_defaults, service_defaults};
+pub use why::SOCKETS as SOCKETS_REASON;
 
 /// What a value may be, and how it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,38 +135,27 @@ pub struct Setting {
     pub default: &'static str,
     /// Whose snapshot holds it.
     pub readers: Readers,
+    /// What it does here.
+    pub status: Status,
     /// Listed only where it is set: nobody needs to know of it.
     pub hidden: bool,
 }
 
-/// A row. Rooms abbreviate it further for their own readers.
-const fn setting(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    readers: Readers,
-) -> Setting {
-    Setting {
-        name,
-        kind,
-        default,
-        readers,
-        hidden: false,
-    }
+/// What a setting does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is obeyed.
+    Works,
+    /// It is accepted, and this is why it has no meaning here.
+    NoMeaning(&'static str),
+    /// What obeys it is not there yet: this.
+    NotYet(&'static str),
+    /// To pass it over would let somebody in who should stay out; why it can't be obeyed.
+    Refused(&'static str),
 }
 
-/// A row of a setting that is hidden.
-const fn hidden(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    readers: Readers,
-) -> Setting {
-    Setting {
-        hidden: true,
-        ..setting(name, kind, default, readers)
-    }
-}
+/// Read by no service.
+const NOBODY: Readers = Readers(0);
 
 /// All rooms' global settings, by name.
 static GLOBAL: LazyLock<BTreeMap<&'static str, &'static Setting>> = LazyLock::new(|| {
@@ -150,6 +168,13 @@ static GLOBAL: LazyLock<BTreeMap<&'static str, &'static Setting>> = LazyLock::ne
         ssl::SETTINGS,
         imap::SETTINGS,
         lmtp::SETTINGS,
+        director::SETTINGS,
+        doveadm::SETTINGS,
+        managesieve::SETTINGS,
+        pop3::SETTINGS,
+        remote::SETTINGS,
+        stats::SETTINGS,
+        submission::SETTINGS,
     ];
     rooms
         .into_iter()

@@ -1,120 +1,161 @@
-//! Settings that are understood but change nothing here: the administrator is told, with the reason.
-//!
-//! A setting leaves these tables when the code that obeys it comes. What would make a server less safe
-//! if it were passed over is an error.
+//! What every assignment does here, by the table: all of it for `doveconf --explain`, problems for those who compile.
+
+use std::fmt;
 
 use crate::config::{Assigned, Block, Config, Text};
-use crate::problem::Problems;
-use crate::table;
+use crate::filter::Filter;
+use crate::problem::{Location, Problems};
+use crate::table::{self, Naming, Status};
 use crate::value::Value;
 
-const JOURNAL: &str = "the log is the journal (journalctl -t culver)";
-const UNITS: &str = "users are set in the units of systemd";
-const SOCKETS: &str =
-    "sockets are set in the socket units of systemd (systemctl edit culver-imap.socket)";
-const TLS: &str = "this TLS library chooses among safe ciphers, curves and parameters itself";
-const NOT_YET: &str = "not there yet";
+/// What one assignment, or one section, does.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// Where it stands.
+    pub at: Location,
+    /// `mail_debug`, `service imap { user }`, `protocol imap { mail_plugins }`.
+    pub name: String,
+    /// What it does here.
+    pub status: Status,
+    /// Does it ask for anything else than what would be without it?
+    pub differs: bool,
+}
 
-/// Setting and why it has no effect.
-const SILENT: &[(&str, &str)] = &[
-    ("auth_anonymous_username", NOT_YET),
-    (
-        "auth_cache_verify_password_with_worker",
-        "hashes are always computed off the event loop",
-    ),
-    ("auth_debug", NOT_YET),
-    ("auth_debug_passwords", "passwords are never logged"),
-    ("auth_realms", NOT_YET),
-    ("auth_socket_path", "sockets are in /run/culver"),
-    ("base_dir", "sockets are in /run/culver"),
-    ("debug_log_path", JOURNAL),
-    ("default_internal_group", UNITS),
-    ("default_internal_user", UNITS),
-    ("default_login_user", UNITS),
-    ("haproxy_timeout", NOT_YET),
-    ("haproxy_trusted_networks", NOT_YET),
-    ("imap_id_retain", NOT_YET),
-    ("imap_metadata", NOT_YET),
-    ("info_log_path", JOURNAL),
-    ("instance_name", "systemd tells instances apart"),
-    ("lda_original_recipient_header", NOT_YET),
-    ("listen", SOCKETS),
-    ("lmtp_rcpt_check_quota", NOT_YET),
-    ("lmtp_verbose_replies", NOT_YET),
-    (
-        "lock_method",
-        "locks are those of the kernel (fcntl), and dotlocks where Dovecot needs them",
-    ),
-    ("log_path", JOURNAL),
-    ("log_timestamp", JOURNAL),
-    (
-        "mail_full_filesystem_access",
-        "workers see only the mail of their user",
-    ),
-    ("mail_attachment_detection_options", NOT_YET),
-    ("mail_attachment_fs", NOT_YET),
-    ("mail_attachment_hash", NOT_YET),
-    ("mail_attachment_min_size", NOT_YET),
-    (
-        "mail_plugins",
-        "zlib compresses new messages; other plugins are not there yet",
-    ),
-    ("mail_shared_explicit_inbox", NOT_YET),
-    ("maildir_broken_filename_sizes", NOT_YET),
-    ("maildir_empty_new", NOT_YET),
-    ("postmaster_address", NOT_YET),
-    ("ssl_alt_cert", NOT_YET),
-    ("ssl_alt_key", NOT_YET),
-    ("ssl_ca", NOT_YET),
-    ("ssl_cipher_list", TLS),
-    ("ssl_cipher_suites", TLS),
-    ("ssl_curve_list", TLS),
-    ("ssl_dh", TLS),
-    (
-        "ssl_key_password",
-        "the key must not be encrypted; its file is readable by root only",
-    ),
-    ("ssl_options", TLS),
-    ("ssl_prefer_server_ciphers", TLS),
-    ("syslog_facility", JOURNAL),
-    (
-        "verbose_proctitle",
-        "systemctl status shows what services do",
-    ),
-    ("verbose_ssl", NOT_YET),
-];
-
-/// Settings that ask clients to prove more than they would be asked for.
-const UNSAFE: &[&str] = &[
-    "auth_ssl_require_client_cert",
-    "auth_ssl_username_from_cert",
-    "ssl_verify_client_cert",
-];
-
-/// Settings of `service` that the units decide.
-const SERVICE: &[(&str, &str)] = &[
-    ("chroot", "root directories are set in the units of systemd"),
-    ("drop_priv_before_exec", UNITS),
-    ("executable", "services are what their units start"),
-    ("extra_groups", UNITS),
-    ("group", UNITS),
-    ("privileged_group", UNITS),
-    ("user", UNITS),
-];
+const SERVICE: &str = "there is no such service here";
+const PROTOCOL: &str = "a protocol that is not served";
+const SERVED: &str = "it is served until its socket unit is masked";
 
 /// Protocols that are served.
 const PROTOCOLS: [&str; 2] = ["imap", "lmtp"];
 
-/// Tells of every such setting.
-pub(super) fn check(config: &Config, problems: &mut Problems) {
-    for scope in &config.scopes {
-        settings(&scope.block, problems);
-        for block in &scope.block.blocks {
-            section(block, problems);
+impl Config {
+    /// What every assignment does here, in the order of the filters and of the names in them.
+    #[must_use]
+    pub fn effects(&self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for scope in &self.scopes {
+            gather(&scope.block, &around(&scope.filter), &mut effects);
+        }
+        if let Some(protocols) = self.assigned("protocols") {
+            served(protocols, &mut effects);
+        }
+        effects
+    }
+}
+
+impl Effect {
+    /// Would this configuration do something else under Dovecot?
+    #[must_use]
+    pub fn is_missed(&self) -> bool {
+        self.differs && matches!(self.status, Status::NotYet(_) | Status::Refused(_))
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match self.status {
+            Status::Works => write!(out, "{name} works"),
+            Status::NoMeaning(why) => write!(out, "{name} has no effect: {why}"),
+            Status::NotYet(what) => write!(out, "{name} has no effect: not there yet ({what})"),
+            Status::Refused(why) => write!(out, "{name}: {why}"),
         }
     }
-    if let Some(protocols) = config.assigned("protocols") {
-        served(protocols, problems);
+}
+
+/// Refuses what must not be passed over.
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    let effects = config.effects();
+    let refused = |effect: &&Effect| effect.differs && matches!(effect.status, Status::Refused(_));
+    for effect in effects.iter().filter(refused) {
+        problems.error(&effect.at, effect.to_string());
+    }
+}
+
+/// `protocol imap { ` before the names of what stands in a filter.
+fn around(filter: &Filter) -> Vec<String> {
+    let local = filter.local.as_ref().map(|(name, _)| name);
+    let remote = filter.remote.as_ref().map(|(name, _)| name);
+    let conditions = [
+        ("local", local),
+        ("local_name", filter.local_name.as_ref()),
+        ("remote", remote),
+        ("protocol", filter.protocol.as_ref()),
+    ];
+    let named = conditions
+        .into_iter()
+        .filter_map(|(kind, name)| Some(format!("{kind} {}", name?)));
+    named.collect()
+}
+
+/// The name of a setting in what is around it.
+fn in_path(path: &[String], name: &str) -> String {
+    let open: String = path.iter().map(|part| format!("{part} {{ ")).collect();
+    format!("{open}{name}{}", " }".repeat(path.len()))
+}
+
+fn gather(block: &Block, path: &[String], effects: &mut Vec<Effect>) {
+    let kind = block.section.map_or("", |section| section.name);
+    for (name, assigned) in &block.values {
+        effects.push(Effect {
+            at: assigned.at.clone(),
+            name: in_path(path, name),
+            status: status(block, name),
+            differs: differs(block, name, assigned),
+        });
+    }
+    for inner in &block.blocks {
+        let section = inner.section.map_or("", |section| section.name);
+        let label = match inner.name.as_str() {
+            "" => section.to_owned(),
+            name => format!("{section} {name}"),
+        };
+        let is_unknown = |service: &&Block| {
+            section == "service"
+                && table::SERVICES
+                    .iter()
+                    .all(|(known, ..)| *known != service.name)
+        };
+        if Some(inner).filter(is_unknown).is_some() || (kind == "service" && !is_empty(inner)) {
+            effects.push(whole(inner, in_path(path, &label), kind));
+            continue;
+        }
+        gather(inner, &[path, &[label]].concat(), effects);
+    }
+}
+
+/// A service that is not there, or a listener: one line for all that stands in it.
+fn whole(block: &Block, name: String, around: &str) -> Effect {
+    let why = match around {
+        "service" => table::SOCKETS_REASON,
+        _ => SERVICE,
+    };
+    let status = match block.name.as_str() {
+        name if around != "service" && is_served_later(name) => Status::NotYet(PROTOCOL),
+        _ => Status::NoMeaning(why),
+    };
+    Effect {
+        at: block.at.clone(),
+        name,
+        status,
+        differs: !is_empty(block),
+    }
+}
+
+/// Services of protocols that are to come.
+fn is_served_later(service: &str) -> bool {
+    let protocol = service.trim_end_matches("-login");
+    ["pop3", "managesieve", "submission"].contains(&protocol)
+}
+
+fn status(block: &Block, name: &str) -> Status {
+    match (block.setting(name), block.section) {
+        (Some(setting), _) => setting.status,
+        (None, Some(section)) if section.name == "plugin" => {
+            table::plugin_status(name).unwrap_or(Status::Works)
+        }
+        (None, Some(section)) if section.naming == Naming::Free => Status::NotYet("dictionaries"),
+        (None, _) => Status::Works,
     }
 }
 
@@ -123,101 +164,29 @@ fn differs(block: &Block, name: &str, assigned: &Assigned) -> bool {
     assigned.show(block.kind(name)) != Value::show(block.kind(name), default)
 }
 
-fn settings(block: &Block, problems: &mut Problems) {
-    for (name, assigned) in &block.values {
-        if !differs(block, name, assigned) {
-            continue;
-        }
-        if let Some((_, why)) = SILENT.iter().find(|(silent, _)| silent == name) {
-            problems.warning(&assigned.at, format!("{name} has no effect: {why}"));
-        } else if UNSAFE.contains(&name.as_str()) {
-            problems.error(
-                &assigned.at,
-                format!(
-                    "{name}: client certificates are not there yet, and this can't be passed over"
-                ),
-            );
-        }
-    }
-}
-
-fn section(block: &Block, problems: &mut Problems) {
-    match block.section.map_or("", |section| section.name) {
-        "service" => service(block, problems),
-        "namespace" => block
-            .blocks
-            .iter()
-            .for_each(|mailbox| expunging(mailbox, problems)),
-        _ => {}
-    }
-}
-
-fn expunging(mailbox: &Block, problems: &mut Problems) {
-    for (name, assigned) in mailbox
-        .values
-        .iter()
-        .filter(|(name, _)| name.starts_with("autoexpunge"))
-    {
-        problems.warning(&assigned.at, format!("{name} has no effect: {NOT_YET}"));
-    }
-}
-
 /// Does nothing stand in it?
 fn is_empty(block: &Block) -> bool {
     block.values.is_empty() && block.blocks.iter().all(is_empty)
 }
 
-fn service(block: &Block, problems: &mut Problems) {
-    if is_empty(block) {
-        return;
-    }
-    if !table::SERVICES.iter().any(|(name, ..)| *name == block.name) {
-        return problems.warning(
-            &block.at,
-            format!(
-                "service {} has no effect: there is no such service here",
-                block.name
-            ),
-        );
-    }
-    for listener in block.blocks.iter().filter(|listener| !is_empty(listener)) {
-        let kind = listener.section.map_or("", |section| section.name);
-        problems.warning(
-            &listener.at,
-            format!(
-                "service {} {{ {kind} {} }} has no effect: {SOCKETS}",
-                block.name, listener.name
-            ),
-        );
-    }
-    for (name, assigned) in &block.values {
-        if let Some((_, why)) = SERVICE.iter().find(|(silent, _)| silent == name)
-            && differs(block, name, assigned)
-        {
-            problems.warning(
-                &assigned.at,
-                format!("service {} {{ {name} }} has no effect: {why}", block.name),
-            );
-        }
-    }
-}
-
-fn served(protocols: &Assigned, problems: &mut Problems) {
+/// `protocols` names what is served; here, sockets do.
+fn served(protocols: &Assigned, effects: &mut Vec<Effect>) {
     let Text::Plain(text) = &protocols.text else {
         return;
     };
     let words: Vec<&str> = text.split_whitespace().collect();
+    let mut add = |word: &str, status| {
+        effects.push(Effect {
+            at: protocols.at.clone(),
+            name: format!("protocols: {word}"),
+            status,
+            differs: true,
+        });
+    };
     for word in words.iter().filter(|word| !PROTOCOLS.contains(word)) {
-        problems.warning(&protocols.at, format!("protocols: {word} is not there yet"));
+        add(word, Status::NotYet(PROTOCOL));
     }
-    for missing in PROTOCOLS
-        .iter()
-        .filter(|protocol| !words.contains(protocol))
-    {
-        let how = format!("mask culver-{missing}.socket to end it");
-        problems.warning(
-            &protocols.at,
-            format!("protocols lacks {missing}, which is served all the same: {how}"),
-        );
+    for missing in PROTOCOLS.iter().filter(|known| !words.contains(known)) {
+        add(&format!("no {missing}"), Status::NoMeaning(SERVED));
     }
 }

@@ -1,50 +1,25 @@
 //! Indexes and caches of mailboxes.
 
-use super::{Kind, Readers, Setting, hidden, setting};
+use super::{Readers, Setting};
 
 const MAIL: Readers = Readers::MAIL;
 
-pub const SETTINGS: &[Setting] = &[
-    setting("mail_always_cache_fields", Kind::List, "", MAIL),
-    setting("mail_cache_fields", Kind::List, "flags", MAIL),
-    hidden("mail_cache_max_size", Kind::Size, "1G", MAIL),
-    hidden("mail_cache_min_mail_count", Kind::Number, "0", MAIL),
-    hidden(
-        "mail_cache_purge_continued_percentage",
-        Kind::Number,
-        "200",
-        MAIL,
-    ),
-    hidden(
-        "mail_cache_purge_delete_percentage",
-        Kind::Number,
-        "20",
-        MAIL,
-    ),
-    hidden(
-        "mail_cache_purge_header_continue_count",
-        Kind::Number,
-        "4",
-        MAIL,
-    ),
-    hidden("mail_cache_purge_min_size", Kind::Size, "32k", MAIL),
-    hidden("mail_cache_record_max_size", Kind::Size, "64k", MAIL),
-    hidden(
-        "mail_cache_unaccessed_field_drop",
-        Kind::Seconds,
-        "30days",
-        MAIL,
-    ),
-    hidden("mail_index_log2_max_age", Kind::Seconds, "2 days", MAIL),
-    hidden("mail_index_log_rotate_max_size", Kind::Size, "1M", MAIL),
-    hidden(
-        "mail_index_log_rotate_min_age",
-        Kind::Seconds,
-        "5 mins",
-        MAIL,
-    ),
-    hidden("mail_index_log_rotate_min_size", Kind::Size, "32k", MAIL),
-    hidden("mail_index_rewrite_max_log_bytes", Kind::Size, "128k", MAIL),
-    hidden("mail_index_rewrite_min_log_bytes", Kind::Size, "8k", MAIL),
-    setting("mail_never_cache_fields", Kind::List, "imap.envelope", MAIL),
-];
+pub const SETTINGS: &[Setting] = settings! {
+    mail_always_cache_fields:               List = "",              MAIL, Works;
+    mail_cache_fields:                      List = "flags",         MAIL, Works;
+    mail_cache_max_size:                    Size = "1G",            MAIL, Works, hidden;
+    mail_cache_min_mail_count:              Number = "0",           MAIL, Works, hidden;
+    mail_cache_purge_continued_percentage:  Number = "200",         MAIL, Works, hidden;
+    mail_cache_purge_delete_percentage:     Number = "20",          MAIL, Works, hidden;
+    mail_cache_purge_header_continue_count: Number = "4",           MAIL, Works, hidden;
+    mail_cache_purge_min_size:              Size = "32k",           MAIL, Works, hidden;
+    mail_cache_record_max_size:             Size = "64k",           MAIL, Works, hidden;
+    mail_cache_unaccessed_field_drop:       Seconds = "30days",     MAIL, Works, hidden;
+    mail_index_log2_max_age:                Seconds = "2 days",     MAIL, Works, hidden;
+    mail_index_log_rotate_max_size:         Size = "1M",            MAIL, Works, hidden;
+    mail_index_log_rotate_min_age:          Seconds = "5 mins",     MAIL, Works, hidden;
+    mail_index_log_rotate_min_size:         Size = "32k",           MAIL, Works, hidden;
+    mail_index_rewrite_max_log_bytes:       Size = "128k",          MAIL, Works, hidden;
+    mail_index_rewrite_min_log_bytes:       Size = "8k",            MAIL, Works, hidden;
+    mail_never_cache_fields:                List = "imap.envelope", MAIL, Works;
+};

@@ -1,6 +1,6 @@
 //! Sections with settings of their own: `namespace`, `passdb`, `userdb`, `service` and what stands in them.
 
-use super::{Kind, Readers, Setting, hidden, service, setting};
+use super::{NOBODY, Readers, Setting, service};
 
 const MAIL: Readers = Readers::MAIL;
 /// Passwords of databases may stand in `args`: the worker is told what it needs.
@@ -43,6 +43,20 @@ pub const SECTIONS: &[Section] = &[
         naming: Naming::Free,
     },
     Section {
+        name: "event_exporter",
+        settings: EXPORTER,
+        sections: &[],
+        readers: NOBODY,
+        naming: Naming::Merged,
+    },
+    Section {
+        name: "metric",
+        settings: METRIC,
+        sections: &[],
+        readers: NOBODY,
+        naming: Naming::Merged,
+    },
+    Section {
         name: "namespace",
         settings: NAMESPACE,
         sections: &[MAILBOX],
@@ -79,83 +93,88 @@ pub const SECTIONS: &[Section] = &[
     },
 ];
 
-const NAMESPACE: &[Setting] = &[
-    hidden("alias_for", Kind::Text, "", MAIL),
-    setting("disabled", Kind::Bool, "no", MAIL),
-    setting("hidden", Kind::Bool, "no", MAIL),
-    setting("ignore_on_failure", Kind::Bool, "no", MAIL),
-    setting("inbox", Kind::Bool, "no", MAIL),
-    setting("list", Kind::Enum(&["yes", "no", "children"]), "yes", MAIL),
-    setting("location", Kind::Text, "", MAIL),
-    setting("order", Kind::Number, "0", MAIL),
-    setting("prefix", Kind::Text, "", MAIL),
-    setting("separator", Kind::Text, "", MAIL),
-    setting("subscriptions", Kind::Bool, "yes", MAIL),
-    setting(
-        "type",
-        Kind::Enum(&["private", "shared", "public"]),
-        "private",
-        MAIL,
-    ),
-];
+const NAMESPACE: &[Setting] = settings! {
+    alias_for:         Text = "",     MAIL, Works, hidden;
+    disabled:          Bool = "no",   MAIL, Works;
+    hidden:            Bool = "no",   MAIL, Works;
+    ignore_on_failure: Bool = "no",   MAIL, Works;
+    inbox:             Bool = "no",   MAIL, Works;
+    list:              Enum(&["yes", "no", "children"]) = "yes", MAIL, Works;
+    location:          Text = "",     MAIL, Works;
+    order:             Number = "0",  MAIL, Works;
+    prefix:            Text = "",     MAIL, Works;
+    separator:         Text = "",     MAIL, Works;
+    subscriptions:     Bool = "yes",  MAIL, Works;
+    type:              Enum(&["private", "shared", "public"]) = "private", MAIL, Works;
+};
 
 const MAILBOX: Section = Section {
     name: "mailbox",
-    settings: &[
-        setting(
-            "auto",
-            Kind::Enum(&["no", "create", "subscribe"]),
-            "no",
-            MAIL,
-        ),
-        setting("autoexpunge", Kind::Seconds, "0", MAIL),
-        setting("autoexpunge_max_mails", Kind::Number, "0", MAIL),
-        setting("comment", Kind::Text, "", MAIL),
-        setting("driver", Kind::Text, "", MAIL),
-        setting("special_use", Kind::List, "", MAIL),
-    ],
+    settings: settings! {
+        auto:                  Enum(&["no", "create", "subscribe"]) = "no", MAIL, Works;
+        autoexpunge:           Seconds = "0", MAIL, Works;
+        autoexpunge_max_mails: Number = "0",  MAIL, Works;
+        comment:               Text = "",     MAIL, NotYet("METADATA");
+        driver:                Text = "",     MAIL, NotYet("virtual mailboxes");
+        special_use:           List = "",     MAIL, Works;
+    },
     sections: &[],
     readers: MAIL,
     naming: Naming::Merged,
 };
 
-const RESULTS: Kind = Kind::Enum(&[
+const RESULTS: &[&str] = &[
     "return-ok",
     "return",
     "return-fail",
     "continue",
     "continue-ok",
     "continue-fail",
-]);
-const SKIP_PASSDB: Kind = Kind::Enum(&["never", "authenticated", "unauthenticated"]);
-const SKIP_USERDB: Kind = Kind::Enum(&["never", "found", "notfound"]);
-const VERBOSE: Kind = Kind::Enum(&["default", "yes", "no"]);
-
-const PASSDB: &[Setting] = &[
-    setting("args", Kind::Text, "", AUTH),
-    setting("auth_verbose", VERBOSE, "default", AUTH),
-    setting("default_fields", Kind::Text, "", AUTH),
-    setting("deny", Kind::Bool, "no", AUTH),
-    setting("driver", Kind::Text, "", AUTH),
-    setting("master", Kind::Bool, "no", AUTH),
-    setting("mechanisms", Kind::List, "", AUTH),
-    setting("override_fields", Kind::Text, "", AUTH),
-    setting("pass", Kind::Bool, "no", AUTH),
-    setting("result_failure", RESULTS, "continue", AUTH),
-    setting("result_internalfail", RESULTS, "continue", AUTH),
-    setting("result_success", RESULTS, "return-ok", AUTH),
-    setting("skip", SKIP_PASSDB, "never", AUTH),
-    setting("username_filter", Kind::Text, "", AUTH),
 ];
+const VERBOSE: &[&str] = &["default", "yes", "no"];
 
-const USERDB: &[Setting] = &[
-    setting("args", Kind::Text, "", AUTH),
-    setting("auth_verbose", VERBOSE, "default", AUTH),
-    setting("default_fields", Kind::Text, "", AUTH),
-    setting("driver", Kind::Text, "", AUTH),
-    setting("override_fields", Kind::Text, "", AUTH),
-    setting("result_failure", RESULTS, "continue", AUTH),
-    setting("result_internalfail", RESULTS, "continue", AUTH),
-    setting("result_success", RESULTS, "return-ok", AUTH),
-    setting("skip", SKIP_USERDB, "never", AUTH),
-];
+const PASSDB: &[Setting] = settings! {
+    args:                Text = "",      AUTH, Works;
+    auth_verbose:        Enum(VERBOSE) = "default", AUTH, Works;
+    default_fields:      Text = "",      AUTH, Works;
+    deny:                Bool = "no",    AUTH, Works;
+    driver:              Text = "",      AUTH, Works;
+    master:              Bool = "no",    AUTH, Works;
+    mechanisms:          List = "",      AUTH, Works;
+    override_fields:     Text = "",      AUTH, Works;
+    pass:                Bool = "no",    AUTH, Works;
+    result_failure:      Enum(RESULTS) = "continue",  AUTH, Works;
+    result_internalfail: Enum(RESULTS) = "continue",  AUTH, Works;
+    result_success:      Enum(RESULTS) = "return-ok", AUTH, Works;
+    skip:                Enum(&["never", "authenticated", "unauthenticated"]) = "never", AUTH, Works;
+    username_filter:     Text = "",      AUTH, Works;
+};
+
+const USERDB: &[Setting] = settings! {
+    args:                Text = "",      AUTH, Works;
+    auth_verbose:        Enum(VERBOSE) = "default", AUTH, Works;
+    default_fields:      Text = "",      AUTH, Works;
+    driver:              Text = "",      AUTH, Works;
+    override_fields:     Text = "",      AUTH, Works;
+    result_failure:      Enum(RESULTS) = "continue",  AUTH, Works;
+    result_internalfail: Enum(RESULTS) = "continue",  AUTH, Works;
+    result_success:      Enum(RESULTS) = "return-ok", AUTH, Works;
+    skip:                Enum(&["never", "found", "notfound"]) = "never", AUTH, Works;
+};
+
+const METRIC: &[Setting] = settings! {
+    description:      Text = "", NOBODY, NotYet("statistics");
+    exporter:         Text = "", NOBODY, NotYet("statistics");
+    exporter_include: Text = "name hostname timestamps categories fields", NOBODY, NotYet("statistics");
+    fields:           Text = "", NOBODY, NotYet("statistics");
+    filter:           Text = "", NOBODY, NotYet("statistics");
+    group_by:         Text = "", NOBODY, NotYet("statistics");
+};
+
+const EXPORTER: &[Setting] = settings! {
+    format:            Text = "", NOBODY, NotYet("statistics");
+    format_args:       Text = "", NOBODY, NotYet("statistics");
+    transport:         Text = "", NOBODY, NotYet("statistics");
+    transport_args:    Text = "", NOBODY, NotYet("statistics");
+    transport_timeout: Millis = "250 ms", NOBODY, NotYet("statistics");
+};
