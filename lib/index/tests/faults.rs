@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::options;
 use index::{Backup, Error, ExtSpec, Index, Options, State, Thresholds, Transaction};
-use mailbox::Durability;
+use mailbox::{Durability, Uid};
 use sys::fs::Fs;
 use sys::fs::faulty::{Fault, FaultyFs};
 
@@ -190,6 +190,31 @@ fn an_index_outlives_the_fault() {
         assert!(ours.len() >= 8, "{nth}: {}", ours.len());
         assert!(!theirs.header().is_repaired());
     }
+}
+
+/// Flags are synced a moment later, but what a checkpoint tells of the log is on disk before it is.
+#[test]
+fn a_checkpoint_knows_no_more_of_the_log_than_the_disk_has() {
+    let dir = prepare();
+    let faulty = Arc::new(FaultyFs::new(Fault::None));
+    let index = Index::open(&Fs::new(faulty.clone()), dir.path(), tiny()).unwrap();
+    index.commit(&pair(&index.state().unwrap())).unwrap();
+    faulty.set(Fault::None);
+    let mut flagged = false;
+    while !faulty.calls().iter().any(|call| call.name == "create") {
+        faulty.set(Fault::None);
+        let mut sync = index.begin_sync().unwrap();
+        let mut flags = Transaction::external();
+        let (add, remove) = if flagged { (0, 8) } else { (8, 0) };
+        flagged = !flagged;
+        flags.update_flags(&[Uid::MIN].into_iter().collect(), add, remove);
+        sync.commit(&flags).unwrap();
+        sync.finish().unwrap();
+    }
+    let calls = faulty.calls();
+    let names = calls.iter().map(|call| call.name);
+    let before: Vec<&str> = names.take_while(|name| *name != "create").collect();
+    assert!(before.contains(&"sync_data"), "{calls:?}");
 }
 
 #[test]

@@ -107,6 +107,8 @@ impl Index {
             place.tail = place.head;
         }
         let place = state.place();
+        // After a power cut it must not know more of the log than there is.
+        self.options.durability.sync_data(&reader.log.file)?;
         let written = self.replace_index(&state.encode());
         if written.is_err() {
             let _ = self.fs.unlink_if_exists(&self.paths.temporary);
