@@ -5,6 +5,7 @@
 #![allow(clippy::panic, reason = "a failed test is a panic")]
 
 pub mod catalog;
+mod effort;
 mod honest;
 pub mod memory;
 pub mod messages;
@@ -12,6 +13,7 @@ mod site;
 pub mod steps;
 mod wire;
 
+pub use effort::Effort;
 pub use honest::Honest;
 pub use site::Site;
 pub use wire::{Wire, many};

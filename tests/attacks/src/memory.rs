@@ -22,7 +22,7 @@ pub struct Process {
 /// What they took at some time.
 #[derive(Debug, Clone)]
 pub struct Memory {
-    group: PathBuf,
+    slice: PathBuf,
     before: BTreeMap<u32, Process>,
 }
 
@@ -33,13 +33,13 @@ impl Memory {
     /// The machine has no cgroup.
     #[must_use]
     pub fn look(machine: &Machine) -> Memory {
-        let group = group(machine);
-        let before = processes(&group);
+        let slice = slice(machine);
+        let before = processes(&slice);
         for pid in before.keys() {
             // 5: reset the peak. A process may be gone by now.
             fs::write(format!("/proc/{pid}/clear_refs"), "5").ok();
         }
-        Memory { group, before }
+        Memory { slice, before }
     }
 
     /// By how many bytes each process grew at most since then. One that was not there is held against the largest
@@ -50,7 +50,7 @@ impl Memory {
             let before = self.before.values().filter(|process| process.unit == unit);
             before.map(|process| process.resident).max()
         };
-        processes(&self.group)
+        processes(&self.slice)
             .into_values()
             .map(|process| {
                 let before = match self.before.get(&process.pid) {
@@ -76,7 +76,7 @@ impl Memory {
     /// Processes of a unit now.
     #[must_use]
     pub fn of(&self, unit: &str) -> Vec<Process> {
-        let now = processes(&self.group);
+        let now = processes(&self.slice);
         now.into_values()
             .filter(|process| process.unit == unit)
             .collect()
@@ -94,8 +94,8 @@ pub fn descriptors(pid: u32) -> usize {
         .count()
 }
 
-/// Where the host sees the machine's control groups.
-fn group(machine: &Machine) -> PathBuf {
+/// Where the host sees the control groups of the machine's services.
+pub(crate) fn slice(machine: &Machine) -> PathBuf {
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
     let root = mounts
         .lines()
@@ -110,13 +110,12 @@ fn group(machine: &Machine) -> PathBuf {
         .find_map(|line| line.strip_prefix("0::"))
         .expect("its group");
     let path = path.trim_end_matches("/init.scope").trim_start_matches('/');
-    Path::new(&root).join(path)
+    Path::new(&root).join(path).join("system.slice")
 }
 
-fn processes(group: &Path) -> BTreeMap<u32, Process> {
+fn processes(slice: &Path) -> BTreeMap<u32, Process> {
     let mut found = BTreeMap::new();
-    let slice = group.join("system.slice");
-    for unit in fs::read_dir(&slice).expect("system.slice").flatten() {
+    for unit in fs::read_dir(slice).expect("system.slice").flatten() {
         let name = unit.file_name().to_string_lossy().into_owned();
         if !name.starts_with("culver-") || !name.ends_with(".service") {
             continue;

@@ -258,17 +258,22 @@ fn a_flood_of_exchanges_is_forgotten() {
     let mut site = Site::boot();
     let honest = Honest::start(&site);
     let memory = Memory::look(&site.machine);
+    let log_in = |site: &Site| {
+        let asked = Instant::now();
+        site.log_in("alice").ok("LOGOUT");
+        asked.elapsed()
+    };
+    // This host may be busy with other things.
+    let calm = (0..10).map(|_| log_in(&site)).max().unwrap_or_default();
     honest.attack_begins();
     for _ in 0..5 {
         let mut login = Attacker::login(&site);
         let taken = login.ask("flood 4096");
         println!("auth took up {taken} of 4096");
-        let started = Instant::now();
-        site.log_in("alice").ok("LOGOUT");
+        let took = log_in(&site);
         assert!(
-            started.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            started.elapsed()
+            took < Duration::from_secs(1) + calm,
+            "{took:?}, {calm:?} before"
         );
         // Dropped: killed in the middle.
     }

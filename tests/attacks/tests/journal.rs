@@ -30,6 +30,14 @@ fn a_journal_that_does_not_read() {
     let honest = Honest::start(&site);
     let mut session = site.log_in("alice");
     session.ok("SELECT INBOX");
+    let mut look = |site: &Site| {
+        let asked = Instant::now();
+        session.ok("STORE 1 +FLAGS (\\Flagged)");
+        site.log_in("bob").ok("LOGOUT");
+        asked.elapsed()
+    };
+    // This host may be busy with other things.
+    let calm = (0..20).map(|_| look(&site)).max().unwrap_or_default();
     let mut slowest = Duration::ZERO;
     let stopped = Stopped::now(&site);
     let started = Instant::now();
@@ -46,18 +54,18 @@ fn a_journal_that_does_not_read() {
         );
         drop(wire);
         if round % 20 == 0 {
-            let asked = Instant::now();
-            session.ok("STORE 1 +FLAGS (\\Flagged)");
-            site.log_in("bob").ok("LOGOUT");
-            slowest = slowest.max(asked.elapsed());
+            slowest = slowest.max(look(&site));
         }
     }
     println!(
-        "400 rounds in {:?}; a session and a login took {slowest:?} at most",
+        "400 rounds in {:?}; a session and a login took {slowest:?} at most, {calm:?} before",
         started.elapsed()
     );
     drop(stopped);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(
+        slowest < Duration::from_secs(1) + calm,
+        "{slowest:?}, {calm:?} before"
+    );
     site.deliver("alice", b"Subject: x\r\n\r\nx\r\n");
     site.calm(&honest).unwrap();
 }

@@ -1,10 +1,10 @@
 //! Messages that nobody sends in good faith, and conversations about them.
 #![allow(clippy::panic, reason = "a failed test is a panic")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use attacks::memory::Memory;
-use attacks::{Honest, Site, messages};
+use attacks::{Effort, Honest, Site, messages};
 use testkit::{Imap, Lmtp};
 
 const MIB: u64 = 1024 * 1024;
@@ -46,7 +46,7 @@ fn hostile_messages_are_delivered_and_read() {
     for (name, message) in &hostile {
         honest.attack_begins();
         let memory = Memory::look(&site.machine);
-        let started = Instant::now();
+        let effort = Effort::look(&site.machine);
         let mut lmtp = Lmtp::connect(site.machine.connect_from(Site::address(), 24));
         let replies = lmtp.deliver("eve@example.org", &["alice"], message);
         assert!(
@@ -54,7 +54,7 @@ fn hostile_messages_are_delivered_and_read() {
             "{name}: {replies:?}"
         );
         read(&mut imap, name, message);
-        let took = started.elapsed();
+        let took = effort.spent();
         let (unit, growth) = memory.most();
         println!(
             "{name}, {} bytes: {took:?}, {unit} grew by {} KiB",
