@@ -561,3 +561,24 @@ fn a_message_that_came_before_the_others_is_no_disorder() {
         assert_eq!(order(&home), ids(left));
     }
 }
+
+/// Whenever it goes, a message that is gone is not copied, and nothing is wrong.
+#[test]
+fn what_is_expunged_under_a_copy_is_left_out() {
+    for moment in 1..8 {
+        let home = Home::with("");
+        let mail = new_mail(Flags::empty(), &[], 0);
+        let uid = append(&home.mbox(), &mail, PLAIN).unwrap();
+        let mut from = look(&home.failing());
+        let (others, mut locks) = (home.mbox(), 0);
+        home.faulty.before_each("try_lock_shared", move || {
+            locks += 1;
+            if locks == moment {
+                open(&others).remove(&uids(&[uid])).unwrap();
+            }
+        });
+        let to = Home::with("");
+        let copied = to.mbox().copy_from(from.as_mut(), &uids(&[uid])).unwrap();
+        assert_eq!(copied.from.len(), copied.to.len());
+    }
+}

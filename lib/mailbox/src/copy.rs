@@ -56,5 +56,10 @@ fn copy_one(from: &mut dyn Mailbox, seq: Seq, saving: &mut dyn Save) -> Result<(
         guid: Some(mail.guid()?).filter(|guid| !guid.is_empty()),
         envelope_sender: mail.envelope_sender()?,
     };
-    saving.save(&new, &mut mail.body()?)
+    let saved = saving.save(&new, &mut mail.body()?);
+    saved.map_err(|error| match error {
+        // Who sends is a mailbox, and has told why.
+        Error::Input(error) => error.downcast().unwrap_or_else(Error::Input),
+        error => error,
+    })
 }
