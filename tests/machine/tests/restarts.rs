@@ -167,10 +167,10 @@ fn a_worker_that_its_user_stops_holds_up_nobody_else() {
     other.ok("NOOP");
     log_in(&machine, "bob").ok("LOGOUT");
     // Nor does a manager that ends, beyond reason.
-    let begun = Instant::now();
     machine.run("systemctl restart culver-imap.service");
+    let told = machine.run("journalctl --output=cat --unit=culver-imap.service");
     assert!(
-        begun.elapsed() < Duration::from_secs(29),
+        !told.contains("timed out. Killing"),
         "systemd had to end it"
     );
     log_in(&machine, "bob").ok("LOGOUT");
