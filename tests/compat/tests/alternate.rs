@@ -13,10 +13,11 @@ use testkit::Dovecot;
 /// What other software does to a Maildir: delivers, removes, renames.
 fn meddle(dice: &mut Dice, step: usize, inbox: &Path) {
     let cur = inbox.join("cur");
-    let files: Vec<PathBuf> = std::fs::read_dir(&cur)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let Ok(entries) = std::fs::read_dir(&cur) else {
+        // Nobody has opened it yet.
+        return;
+    };
+    let files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     match dice.roll(4) {
         0 | 1 => {
             let text = format!("Subject: from outside {step}\n\nbody\n");
