@@ -68,7 +68,7 @@ impl Locked {
 impl Drop for Locked {
     fn drop(&mut self) {
         // Closing the last handle would do it too, but readers may hold clones.
-        let _ = self.file.try_lock(Lock::Unlock);
+        let _ = self.file.try_fcntl(Lock::Unlock);
     }
 }
 
@@ -161,10 +161,10 @@ impl Ladder<'_> {
         loop {
             let taken = match method {
                 LockMethod::Flock => file.try_flock(),
-                LockMethod::Fcntl if self.purpose == Purpose::Read => file.try_lock(Lock::Shared),
+                LockMethod::Fcntl if self.purpose == Purpose::Read => file.try_fcntl(Lock::Shared),
                 // Needs a handle for writing, which readers may not get.
-                LockMethod::Lockf if self.purpose == Purpose::Read => file.try_lock(Lock::Shared),
-                _ => file.try_lock(Lock::Exclusive),
+                LockMethod::Lockf if self.purpose == Purpose::Read => file.try_fcntl(Lock::Shared),
+                _ => file.try_fcntl(Lock::Exclusive),
             };
             match taken {
                 Err(error) if is_busy(&error) => {}

@@ -186,8 +186,8 @@ impl FsOps for Forgetful {
         RealFs.try_lock(fd, lock)
     }
 
-    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        RealFs.try_flock(fd)
+    fn try_flock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
+        RealFs.try_flock(fd, lock)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

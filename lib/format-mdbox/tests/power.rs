@@ -123,9 +123,9 @@ impl FsOps for PowerFs {
         RealFs.try_lock(fd, lock)
     }
 
-    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+    fn try_flock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
         self.step()?;
-        RealFs.try_flock(fd)
+        RealFs.try_flock(fd, lock)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

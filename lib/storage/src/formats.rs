@@ -102,8 +102,8 @@ impl Options {
             }
             Format::Mdbox => {
                 let storage = shared.mdbox(&self.mdbox.place(&list.location)?, |dirs| {
-                    let settings = self.mdbox.settings(&shared.fs);
-                    format_mdbox::Storage::new(shared.fs.clone(), dirs, settings)
+                    let settings = self.mdbox.settings(&context.fs);
+                    format_mdbox::Storage::new(context.fs.clone(), dirs, settings)
                 });
                 let naming = match listed {
                     Some(listed) => Naming::Index(listed),

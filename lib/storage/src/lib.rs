@@ -26,7 +26,8 @@ mod watch;
 pub use imap_proto::mutf7;
 pub use location::{DirNames, EmptyLevels, Encoding, Format, Index, Layout, Location};
 pub use settings::{
-    Auto, Fsync, Kind, MailboxSettings, MboxMd5, NamespaceSettings, Settings, Visibility,
+    Auto, Fsync, Kind, LockMethod, MailboxSettings, MboxMd5, NamespaceSettings, Settings,
+    Visibility,
 };
 pub use shared::Shared;
 pub use store::Storage;

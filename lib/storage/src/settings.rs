@@ -14,6 +14,8 @@ use serde::Deserialize;
 pub struct Settings {
     /// Where mail is; variables not yet put in.
     pub mail_location: String,
+    /// How indexes are locked.
+    pub lock_method: LockMethod,
     /// What is synced before it is acknowledged.
     pub mail_fsync: Fsync,
     /// New messages end their lines with CRLF.
@@ -102,6 +104,26 @@ pub enum Fsync {
     Never,
     /// As optimized; differs on NFS only.
     Always,
+}
+
+/// `lock_method`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockMethod {
+    /// `fcntl()`
+    #[default]
+    Fcntl,
+    /// `flock()`
+    Flock,
+}
+
+impl From<LockMethod> for sys::fs::LockMethod {
+    fn from(method: LockMethod) -> Self {
+        match method {
+            LockMethod::Fcntl => Self::Fcntl,
+            LockMethod::Flock => Self::Flock,
+        }
+    }
 }
 
 /// `mbox_md5`
@@ -307,6 +329,7 @@ impl Default for Settings {
         let (cache, index) = (cache::Settings::default(), Thresholds::default());
         Self {
             mail_location: String::new(),
+            lock_method: LockMethod::Fcntl,
             mail_fsync: Fsync::Optimized,
             mail_save_crlf: false,
             mail_plugins: Vec::new(),

@@ -100,7 +100,7 @@ impl Shared {
         if let Some(known) = lists.iter().find(|known| *known.kept() == kept) {
             return Arc::clone(known);
         }
-        let made = Arc::new(ListIndex::new(self.fs.clone(), kept));
+        let made = Arc::new(ListIndex::new(self.fs.locking_by(kept.locks), kept));
         lists.push(Arc::clone(&made));
         made
     }

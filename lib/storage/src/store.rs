@@ -17,6 +17,7 @@ use crate::settings::{Auto, Settings};
 use crate::shared::Shared;
 use crate::user::MailUser;
 use crate::watch::{Watched, lasting};
+use sys::fs::Fs;
 
 mod admin;
 mod autoexpunge;
@@ -34,6 +35,8 @@ mod visit;
 #[derive(Clone)]
 pub struct Storage {
     shared: Arc<Shared>,
+    /// As the user's files are locked.
+    fs: Fs,
     namespaces: Arc<Namespaces>,
     settings: mailbox::Settings,
     options: Options,
@@ -49,6 +52,7 @@ impl Storage {
     pub fn open(shared: &Arc<Shared>, user: &MailUser, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             shared: Arc::clone(shared),
+            fs: shared.fs.locking_by(settings.lock_method.into()),
             namespaces: Arc::new(Namespaces::open(shared, user, settings)?),
             settings: settings.of_mailboxes(),
             options: Options::of(settings, user)?,
@@ -103,7 +107,7 @@ impl Storage {
         let namespace = self.namespace(target)?;
         self.shared.mailbox(place, |place| {
             let context = Context {
-                fs: self.shared.fs.clone(),
+                fs: self.fs.clone(),
                 place,
                 name: name.clone(),
                 settings: self.settings,

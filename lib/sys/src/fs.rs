@@ -100,8 +100,18 @@ pub enum EntryKind {
     Other,
 }
 
-/// A whole-file OFD lock (`F_OFD_SETLK`): released when the handle is closed, also by kill
-/// (FORMATS.md §0.3).
+/// How whole files are locked: `lock_method`. Neither kind excludes the other, so all that share files must
+/// agree. Both are released when the handle is closed, also by kill (FORMATS.md §0.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockMethod {
+    /// `F_OFD_SETLK`
+    #[default]
+    Fcntl,
+    /// `flock()`
+    Flock,
+}
+
+/// A lock on a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
     /// Together with other readers.
@@ -129,7 +139,7 @@ pub trait FsOps: fmt::Debug + Send + Sync {
     fn set_mtime(&self, fd: BorrowedFd<'_>, mtime: Time) -> io::Result<()>;
     fn fstat(&self, fd: BorrowedFd<'_>) -> io::Result<Stat>;
     fn try_lock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()>;
-    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()>;
+    fn try_flock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()>;
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     fn lstat(&self, path: &Path) -> io::Result<Stat>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -216,6 +226,7 @@ pub type FsResult<T> = Result<T, FsError>;
 #[derive(Clone, Debug)]
 pub struct Fs {
     ops: Arc<dyn FsOps>,
+    locks: LockMethod,
 }
 
 impl Fs {
@@ -228,7 +239,15 @@ impl Fs {
     /// Any implementation.
     #[must_use]
     pub fn new(ops: Arc<dyn FsOps>) -> Self {
-        Self { ops }
+        let locks = LockMethod::default();
+        Self { ops, locks }
+    }
+
+    /// The same, whose files are locked so.
+    #[must_use]
+    pub fn locking_by(&self, locks: LockMethod) -> Self {
+        let ops = Arc::clone(&self.ops);
+        Self { ops, locks }
     }
 
     /// Opens `path`; `mode` counts when it is created.
@@ -237,7 +256,7 @@ impl Fs {
             .ops
             .open(path, how, mode)
             .map_err(|e| fail("open", path, e))?;
-        Ok(FsFile::new(Arc::clone(&self.ops), fd, path.to_owned()))
+        Ok(FsFile::new(self, fd, path.to_owned()))
     }
 
     /// Opens a regular file for reading.

@@ -16,7 +16,8 @@ pub const SETTINGS: &[Setting] = settings! {
     lda_mailbox_autocreate:              Bool = "no",                       MAIL,                     Works;
     lda_mailbox_autosubscribe:           Bool = "no",                       MAIL,                     Works;
     lda_original_recipient_header:       Text = "",                         MAIL,                     NotYet("dovecot-lda");
-    lock_method:                         Enum(&["fcntl", "flock", "dotlock"]) = "fcntl", MAIL,                     NoMeaning("locks are those of the kernel (fcntl), and dotlocks where Dovecot needs them");
+    // Dotlocks of the dead would keep everybody out: Dovecot beside us is to be set to one of these, too.
+    lock_method:                         Enum(&["fcntl", "flock"]) = "fcntl", MAIL,                      Works;
     mail_access_groups:                  Groups = "",                       MAIL,                     Works;
     mail_attachment_detection_options:   List = "",                         MAIL,                     NotYet("keywords of attachments");
     mail_attachment_dir:                 Text = "",                         MAIL,                     Works;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use index::list::{Node, SUBS, Tree, flag};
 use index::{Created, Index, Options, State, Transaction};
 use mailbox::{Error, Guid, Stamp, Status};
-use sys::fs::{Fs, FsResult};
+use sys::fs::{Fs, FsResult, LockMethod};
 
 /// What one has to know to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Kept {
     pub name: String,
     /// Of what must be made.
     pub settings: mailbox::Settings,
+    /// How it is locked.
+    pub locks: LockMethod,
 }
 
 /// The index of one list, shared by the sessions of a process.

@@ -95,6 +95,7 @@ fn indexed(shared: &Shared, settings: &Settings, location: &Location) -> Option<
             durability: Durability::Unsynced,
             ..settings.of_mailboxes()
         },
+        locks: settings.lock_method.into(),
     };
     Some(Indexed {
         index: shared.list_index(kept),
@@ -140,7 +141,7 @@ impl Namespace {
             "" => &settings.mail_location,
             own => own,
         };
-        let fs = &shared.fs;
+        let fs = &shared.fs.locking_by(settings.lock_method.into());
         let location = Location::parse(setting, fs, user)?;
         let separator = separator(namespace, location.layout.separator())?;
         if !namespace.prefix.is_empty() && !namespace.prefix.ends_with(separator) {

@@ -104,7 +104,7 @@ impl Storage {
         }
         if lock.is_none() {
             let path = self.autoexpunge_lock()?;
-            *lock = Some(LockFile::acquire(&self.shared.fs, path, Duration::ZERO)?);
+            *lock = Some(LockFile::acquire(&self.fs, path, Duration::ZERO)?);
         }
         view.remove(&gone.iter().copied().collect::<UidSet>())?;
         Ok(gone.len() as u64)

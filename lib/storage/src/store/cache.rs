@@ -24,7 +24,7 @@ impl Storage {
             why: "The index is in memory only",
         })?;
         let options = index::Options::mailbox(&self.settings);
-        let index = Arc::new(Index::open(&self.shared.fs, &dir, options)?);
+        let index = Arc::new(Index::open(&self.fs, &dir, options)?);
         let durability = self.settings.durability;
         let settings = self.options.cache().clone();
         Ok(MailboxCache(Cached::new(

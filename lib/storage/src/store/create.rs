@@ -47,7 +47,7 @@ impl Storage {
         let above = place.mail.ancestors().skip(1);
         let above = above.take_while(|dir| dir.starts_with(&root) && **dir != root);
         for dir in above {
-            if found(self.shared.fs.rmdir(dir)).is_err() {
+            if found(self.fs.rmdir(dir)).is_err() {
                 break;
             }
         }
@@ -63,17 +63,17 @@ impl Storage {
         let mailbox = self.mailbox_at(place.clone(), name, target)?;
         let mail = &mailbox.place().mail;
         if let Some(parent) = mail.parent() {
-            self.shared.fs.mkdir_all(parent, self.settings.dir_mode)?;
+            self.fs.mkdir_all(parent, self.settings.dir_mode)?;
         }
         mailbox.create()?;
         if list.location.layout == Layout::MaildirPlusPlus && !list.is_inbox(&target.levels) {
             // Tells Maildir++ software that this is a folder, not a Maildir of its own.
             let mode = self.settings.file_mode;
             let marker = mail.join("maildirfolder");
-            self.shared.fs.open(&marker, How::AppendCreate, mode)?;
+            self.fs.open(&marker, How::AppendCreate, mode)?;
         }
         if let Some(parent) = mail.parent() {
-            self.shared.fs.sync_dir(parent)?;
+            self.fs.sync_dir(parent)?;
         }
         match list.listed_as(&target.levels, place) {
             Some(listed) => list.enter(&target.levels, listed.guid),

@@ -76,8 +76,8 @@ impl Storage {
         let dir = list.dir(&list.location.root, levels);
         match list.location.format {
             Format::Mbox => {
-                self.shared.fs.remove_tree(&dir.join(IMAP_DIR))?;
-                self.shared.fs.rmdir(&dir)?;
+                self.fs.remove_tree(&dir.join(IMAP_DIR))?;
+                self.fs.rmdir(&dir)?;
             }
             // Files are no mailboxes.
             _ => list.discard_files(&dir)?,
@@ -99,9 +99,7 @@ impl Storage {
         let Some(root) = namespace.list.location.index_root() else {
             return;
         };
-        if let Err(error) =
-            changelog::append(&self.shared.fs, &root.join("dovecot.mailbox.log"), events)
-        {
+        if let Err(error) = changelog::append(&self.fs, &root.join("dovecot.mailbox.log"), events) {
             tracing::warn!("{error}");
         }
     }

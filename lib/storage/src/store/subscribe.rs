@@ -30,7 +30,7 @@ impl Storage {
         let (keeper, levels) = self.keeper(target)?;
         keeper.list.create_root()?;
         let mut changed = false;
-        dotlock::replace(&self.shared.fs, &keeper.file(), LOCK_TIMEOUT, || {
+        dotlock::replace(&self.fs, &keeper.file(), LOCK_TIMEOUT, || {
             let mut file = self.read_subscriptions(keeper)?;
             changed = match wish {
                 Wish::Subscribe => file.add(&levels),
@@ -56,7 +56,7 @@ impl Storage {
     }
 
     pub(super) fn read_subscriptions(&self, keeper: &Namespace) -> Result<Subscriptions, Error> {
-        let bytes = self.shared.fs.read_file_opt(&keeper.file(), MAX_FILE)?;
+        let bytes = self.fs.read_file_opt(&keeper.file(), MAX_FILE)?;
         let separator = keeper.names.layout.separator();
         Ok(Subscriptions::decode(&bytes.unwrap_or_default(), separator))
     }

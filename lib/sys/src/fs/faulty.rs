@@ -197,9 +197,9 @@ impl FsOps for FaultyFs {
         RealFs.try_lock(fd, lock)
     }
 
-    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+    fn try_flock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
         self.on_fd("try_flock")?;
-        RealFs.try_flock(fd)
+        RealFs.try_flock(fd, lock)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

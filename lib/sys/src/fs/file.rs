@@ -6,22 +6,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{FsError, FsOps, FsResult, Lock, Stat, Time};
+use super::{Fs, FsError, FsOps, FsResult, Lock, LockMethod, Stat, Time};
 
 /// An open file. Reading keeps a position of its own in each clone (`pread`); writing goes where
 /// the kernel's position is, which clones share.
 #[derive(Clone, Debug)]
 pub struct FsFile {
     ops: Arc<dyn FsOps>,
+    locks: LockMethod,
     fd: Arc<OwnedFd>,
     path: PathBuf,
     position: u64,
 }
 
 impl FsFile {
-    pub(super) fn new(ops: Arc<dyn FsOps>, fd: OwnedFd, path: PathBuf) -> Self {
+    pub(super) fn new(fs: &Fs, fd: OwnedFd, path: PathBuf) -> Self {
         Self {
-            ops,
+            ops: Arc::clone(&fs.ops),
+            locks: fs.locks,
             fd: Arc::new(fd),
             path,
             position: 0,
@@ -117,19 +119,29 @@ impl FsFile {
         self.ops.fstat(self.fd()).map_err(|e| self.fail("fstat", e))
     }
 
-    /// Takes a lock or fails at once with `WouldBlock`.
+    /// Takes a lock as [`Fs::locking_by`] says, or fails at once with `WouldBlock`.
     pub fn try_lock(&self, lock: Lock) -> FsResult<()> {
+        match self.locks {
+            LockMethod::Fcntl => self.try_fcntl(lock),
+            LockMethod::Flock => self
+                .ops
+                .try_flock(self.fd(), lock)
+                .map_err(|e| self.fail("flock", e)),
+        }
+    }
+
+    /// Takes an OFD lock, or fails at once with `WouldBlock`.
+    pub fn try_fcntl(&self, lock: Lock) -> FsResult<()> {
         self.ops
             .try_lock(self.fd(), lock)
             .map_err(|e| self.fail("fcntl", e))
     }
 
-    /// Takes the whole file's `flock` for writing, or fails at once with `WouldBlock`: another kind
-    /// of lock than [`FsFile::try_lock`], which it does not exclude. Given back when the last clone is
-    /// dropped.
+    /// Takes the file's `flock` for writing, or fails at once with `WouldBlock`. Given back when the last
+    /// clone is dropped.
     pub fn try_flock(&self) -> FsResult<()> {
         self.ops
-            .try_flock(self.fd())
+            .try_flock(self.fd(), Lock::Exclusive)
             .map_err(|e| self.fail("flock", e))
     }
 

@@ -89,8 +89,13 @@ impl FsOps for RealFs {
         Ok(())
     }
 
-    fn try_flock(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(rfs::flock(fd, FlockOperation::NonBlockingLockExclusive)?)
+    fn try_flock(&self, fd: BorrowedFd<'_>, lock: Lock) -> io::Result<()> {
+        let operation = match lock {
+            Lock::Shared => FlockOperation::NonBlockingLockShared,
+            Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+            Lock::Unlock => FlockOperation::Unlock,
+        };
+        Ok(rfs::flock(fd, operation)?)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
