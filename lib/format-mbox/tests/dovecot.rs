@@ -519,7 +519,8 @@ fn at_once() {
     // 13 of the fixture and four workers' rounds, a fifth of which went again.
     assert_eq!(
         found.len() - 1 - left,
-        13 + 4 * (ROUNDS as usize - ROUNDS as usize / 5)
+        13 + 4 * (ROUNDS as usize - ROUNDS as usize / 5),
+        "{found:#?}"
     );
     store.has_no_complaints("working at once");
 }
