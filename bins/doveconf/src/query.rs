@@ -5,17 +5,45 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use config::table::{self, Readers};
-use config::{Config, Effect, Severity};
+use config::{Config, Effect, Problems, Severity};
 
 use crate::cli::Query;
 use crate::print::{Look, Node, Printer, Which};
 use crate::simple;
 use crate::view::{self, View};
 
-/// Prints what was asked for. Errors in the configuration are told first, all of them; then nothing is printed.
+/// Prints what was asked for. Errors are told first, all of them. What cannot be understood keeps everything
+/// from being printed; what is wrong only as a whole does not, as with Dovecot's doveconf.
 pub fn run(path: &Path, query: &Query) -> anyhow::Result<()> {
-    let config = read(path, query)?;
-    let view = view::of(&config, &query.filter)?;
+    let config = if query.defaults {
+        config::parse_text(path, "")
+    } else {
+        config::parse_file(path)
+    };
+    let whole = config.check();
+    tell(config.problems());
+    tell(&whole);
+    if config.problems().have_errors() {
+        bail!("{}: errors in the configuration", path.display());
+    }
+    print(&config, query)?;
+    if whole.have_errors() {
+        bail!("{}: errors in the configuration", path.display());
+    }
+    Ok(())
+}
+
+fn tell(problems: &Problems) {
+    for problem in problems.iter() {
+        match problem.severity {
+            Severity::Error => eprintln!("doveconf: Error: {problem}"),
+            Severity::Warning => eprintln!("doveconf: Warning: {problem}"),
+        }
+    }
+}
+
+fn print(config: &Config, query: &Query) -> anyhow::Result<()> {
+    let view = view::of(config, &query.filter)?;
     let which = match query {
         Query { changed: true, .. } => Which::Changed,
         Query { assigned: true, .. } => Which::Assigned,
@@ -32,35 +60,13 @@ pub fn run(path: &Path, query: &Query) -> anyhow::Result<()> {
     let text = if query.simple {
         simple(&view, &printer, query)?
     } else if query.names.is_empty() {
-        whole(&config, &view, &printer)
+        whole(config, &view, &printer)
     } else {
         named(&view, &printer, query)?
     };
     // Whoever closed the pipe has read enough.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(())
-}
-
-fn read(path: &Path, query: &Query) -> anyhow::Result<Config> {
-    if query.defaults {
-        return Ok(config::parse_text(path, ""));
-    }
-    let config = config::parse_file(path);
-    let whole = config.check();
-    let mut errors = 0_usize;
-    for problem in config.problems().iter().chain(whole.iter()) {
-        match problem.severity {
-            Severity::Error => {
-                errors = errors.saturating_add(1);
-                eprintln!("doveconf: Error: {problem}");
-            }
-            Severity::Warning => eprintln!("doveconf: Warning: {problem}"),
-        }
-    }
-    if errors > 0 {
-        bail!("{}: {errors} errors in the configuration", path.display());
-    }
-    Ok(config)
 }
 
 /// Whose settings are printed (`-m`).

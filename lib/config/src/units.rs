@@ -152,7 +152,7 @@ pub fn show_millis(millis: u64) -> String {
     if millis.is_multiple_of(1_000) {
         show(millis / 1_000, &TIMES)
     } else {
-        format!("{millis} msecs")
+        format!("{millis} ms")
     }
 }
 

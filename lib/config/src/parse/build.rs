@@ -264,12 +264,15 @@ impl Builder {
     ) -> Result<(), String> {
         let (scope, blocks) = place;
         let block = self.block(scope, blocks).ok_or("Nothing may stand here")?;
+        if key == "name" && block.section.is_some_and(has_name) {
+            return self.rename(at, place, value);
+        }
         let free = block
             .section
             .is_some_and(|section| section.naming == Naming::Free);
         let kind = match block.setting(key) {
             Some(setting) => setting.kind,
-            None if free => Kind::Text,
+            None if free && !key.contains('/') => Kind::Text,
             None => return Err(unknown_setting(block, &self.path(scope, blocks), key)),
         };
         if blocks.is_empty() {
@@ -284,6 +287,20 @@ impl Builder {
             .block_mut(scope, blocks)
             .ok_or("Nothing may stand here")?;
         block.values.insert(key.to_owned(), assigned);
+        Ok(())
+    }
+
+    /// `name = x` instead of a name before the brace.
+    fn rename(
+        &mut self,
+        at: &Location,
+        place: (usize, &[usize]),
+        value: RawValue,
+    ) -> Result<(), String> {
+        let name = self.evaluate(at, place, "name", value)?;
+        if let Some(block) = self.block_mut(place.0, place.1) {
+            block.name = plain(&name);
+        }
         Ok(())
     }
 
@@ -362,6 +379,11 @@ impl Builder {
             self.problems().warning(at, text);
         }
     }
+}
+
+/// Sections whose name is a setting of theirs, too.
+fn has_name(section: &Section) -> bool {
+    matches!(section.name, "namespace" | "passdb" | "userdb")
 }
 
 fn plain(assigned: &Assigned) -> String {

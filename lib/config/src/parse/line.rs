@@ -90,11 +90,13 @@ impl Joiner {
             self.before.push(' ');
             return Joined::More;
         }
-        // A comment between continued lines doesn't end them.
-        if line.is_empty() && !self.before.is_empty() {
-            return Joined::More;
-        }
-        let line = std::mem::take(&mut self.before) + line;
+        let before = std::mem::take(&mut self.before);
+        // As in Dovecot, nothing is left of a line that an empty one should continue.
+        let line = if line.is_empty() {
+            String::new()
+        } else {
+            (before + line).trim_start_matches(is_white).to_owned()
+        };
         Joined::Whole { line, ambiguous }
     }
 
@@ -206,9 +208,10 @@ fn section_name(rest: &str) -> (String, &str) {
         let name = quoted.and_then(|end| inner.get(..end)).unwrap_or(inner);
         return (unescaped(name), after);
     }
-    let end = rest
-        .find(|letter| is_white(letter) || letter == '{')
-        .unwrap_or(rest.len());
+    if rest.starts_with('{') {
+        return (String::new(), rest);
+    }
+    let end = rest.find(is_white).unwrap_or(rest.len());
     let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
     (name.to_owned(), after)
 }

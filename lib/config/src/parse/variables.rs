@@ -20,7 +20,12 @@ pub fn expand(
         raw: String::new(),
         full: String::new(),
     };
-    for (number, word) in value.split(' ').enumerate() {
+    // Dovecot keeps several spaces only where there is nothing to replace.
+    let replaced = value.contains('$');
+    let words = value
+        .split(' ')
+        .filter(|word| !(replaced && word.is_empty()));
+    for (number, word) in words.enumerate() {
         if number > 0 {
             expanded.raw.push(' ');
             expanded.full.push(' ');
@@ -62,6 +67,8 @@ mod tests {
         assert_eq!(expand("$mail_plugins c"), both("a b c", "a b c"));
         assert_eq!(expand("c $x"), both("c $x", "c a b"));
         assert_eq!(expand("mbox:$x"), both("mbox:$x", "mbox:$x"));
+        assert_eq!(expand("a  $x   c"), both("a $x c", "a a b c"));
+        assert_eq!(expand("a  b"), both("a  b", "a  b"));
         assert_eq!(expand("%$: %s $"), both("%$: %s $", "%$: %s $"));
         assert_eq!(expand("$y"), Err("Unknown variable: $y".to_owned()));
     }

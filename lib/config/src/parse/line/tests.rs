@@ -38,7 +38,8 @@ fn statements() {
         begin("mailbox", "Sent Messages")
     );
     assert_eq!(parse("namespace {"), begin("namespace", ""));
-    assert_eq!(parse("protocol !imap{"), begin("protocol", "!imap"));
+    assert_eq!(parse("protocol !imap {"), begin("protocol", "!imap"));
+    assert!(parse("protocol imap{").is_err());
     assert_eq!(parse("}"), Ok(Statement::End));
     let pattern = "conf.d/*.conf".to_owned();
     assert_eq!(
@@ -75,7 +76,8 @@ fn lines_are_joined_and_comments_gone() {
     );
     assert_eq!(joined("a = \"b # c\" # d"), ["a = \"b # c\""]);
     assert_eq!(joined("a = it's # no comment"), ["a = it's # no comment"]);
-    assert_eq!(joined("a = b \\\n# c\n d"), ["a = b d"]);
+    // Dovecot keeps nothing of a line that an empty one or a comment goes on from.
+    assert_eq!(joined("a = b \\\n# c\n d"), ["", "d"]);
     assert_eq!(joined("a = b \\"), ["a = b"]);
     let ambiguous = Joiner::default().add("a = b#c");
     assert_eq!(
