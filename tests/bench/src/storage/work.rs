@@ -47,6 +47,12 @@ struct Bench<'b> {
     options: &'b Options,
 }
 
+/// By the clock, and CPU of the whole machine.
+struct Took {
+    ms: f64,
+    cpu_ms: f64,
+}
+
 /// About 2 kB, as mail without attachments is; each another one.
 fn message(number: usize) -> Vec<u8> {
     let mut text = format!(
@@ -64,6 +70,20 @@ fn message(number: usize) -> Vec<u8> {
 }
 
 impl Bench<'_> {
+    fn took(&self, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Took> {
+        let cpu = cpu_ms(&self.place.machine);
+        let begun = Instant::now();
+        work()?;
+        Ok(Took {
+            ms: begun.elapsed().as_secs_f64() * 1000.0,
+            cpu_ms: cpu_ms(&self.place.machine) - cpu,
+        })
+    }
+
+    fn command(&self, session: &mut Session, command: &str) -> anyhow::Result<Took> {
+        self.took(|| Ok(session.command(command)?))
+    }
+
     /// Time and CPU of `work`, which does `count` operations: rate per second.
     fn rate(
         &self,
@@ -71,29 +91,27 @@ impl Bench<'_> {
         count: usize,
         work: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<Figure> {
-        let cpu = cpu_ms(&self.place.machine);
-        let begun = Instant::now();
-        work()?;
+        let took = self.took(work)?;
         Ok(Figure {
             what: format!("{what}, /s"),
-            value: count as f64 / begun.elapsed().as_secs_f64(),
+            value: count as f64 / took.ms * 1000.0,
             more_is_better: true,
-            cpu_ms: (cpu_ms(&self.place.machine) - cpu) / count as f64,
+            cpu_ms: took.cpu_ms / count as f64,
         })
     }
 
-    /// Medians of `work`, milliseconds.
+    /// Medians of what `work` took.
     fn time(
         &self,
         what: &str,
         rounds: usize,
-        mut work: impl FnMut() -> anyhow::Result<f64>,
+        mut work: impl FnMut() -> anyhow::Result<Took>,
     ) -> anyhow::Result<Figure> {
         let (mut times, mut costs) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let cpu = cpu_ms(&self.place.machine);
-            times.push(work()?);
-            costs.push(cpu_ms(&self.place.machine) - cpu);
+            let took = work()?;
+            times.push(took.ms);
+            costs.push(took.cpu_ms);
         }
         Ok(Figure {
             what: format!("{what}, ms"),
@@ -183,7 +201,7 @@ impl Bench<'_> {
                 if select {
                     session.command("SELECT large")?;
                 }
-                timed(&mut session, command)
+                self.command(&mut session, command)
             }
         };
         rows.push(self.time(
@@ -193,7 +211,7 @@ impl Bench<'_> {
         )?);
         let mut session = self.place.log_in()?;
         rows.push(self.time("SELECT, again", rounds, || {
-            timed(&mut session, "SELECT large")
+            self.command(&mut session, "SELECT large")
         })?);
         for (what, command) in [
             ("FETCH 1:* ENVELOPE", "FETCH 1:* (UID FLAGS ENVELOPE)"),
@@ -202,17 +220,17 @@ impl Bench<'_> {
             let title = format!("{what}, no cache");
             rows.push(self.time(&title, rounds, cold(Caches::Gone, true, command))?);
             let mut session = self.selected()?;
-            timed(&mut session, command)?;
+            session.command(command)?;
             rows.push(self.time(&format!("{what}, cached"), rounds, || {
-                timed(&mut session, command)
+                self.command(&mut session, command)
             })?);
         }
         let mut session = self.selected()?;
         rows.push(self.time("FETCH 1:* FLAGS", rounds, || {
-            timed(&mut session, "FETCH 1:* (UID FLAGS)")
+            self.command(&mut session, "FETCH 1:* (UID FLAGS)")
         })?);
         let bodies = self.time("FETCH 1:* BODY.PEEK[]", rounds, || {
-            timed(&mut session, "FETCH 1:* (UID BODY.PEEK[])")
+            self.command(&mut session, "FETCH 1:* (UID BODY.PEEK[])")
         })?;
         let bytes = session.count("FETCH 1:* (UID BODY.PEEK[])")?;
         rows.push(Figure {
@@ -226,7 +244,7 @@ impl Bench<'_> {
             ("SEARCH BODY", "SEARCH BODY \"of 77: the lazy cat\""),
             ("SEARCH UNSEEN SINCE", "SEARCH UNSEEN SINCE 1-Jan-2020"),
         ] {
-            rows.push(self.time(what, rounds, || timed(&mut session, command))?);
+            rows.push(self.time(what, rounds, || self.command(&mut session, command))?);
         }
         Ok(())
     }
@@ -250,12 +268,13 @@ impl Bench<'_> {
             ("EXPUNGE of half", "EXPUNGE".to_owned()),
             ("MOVE of 1,000", format!("MOVE 1:{some} other")),
         ] {
-            rows.push(self.time(what, 1, || timed(&mut session, &command))?);
+            rows.push(self.time(what, 1, || self.command(&mut session, &command))?);
         }
         rows.push(self.time("doveadm purge", 1, || {
-            let begun = Instant::now();
-            self.place.machine.run(&format!("doveadm purge -u {USER}"));
-            Ok(begun.elapsed().as_secs_f64() * 1000.0)
+            self.took(|| {
+                self.place.machine.run(&format!("doveadm purge -u {USER}"));
+                Ok(())
+            })
         })?);
         Ok(())
     }
@@ -275,12 +294,13 @@ impl Bench<'_> {
                     self.place.start_over(Caches::Kept);
                 }
                 let mut session = self.place.log_in()?;
-                let begun = Instant::now();
-                session.command("LIST \"\" \"*\"")?;
-                for n in 0..count {
-                    session.command(&format!("STATUS box{n} (MESSAGES UNSEEN UIDNEXT)"))?;
-                }
-                Ok(begun.elapsed().as_secs_f64() * 1000.0)
+                self.took(|| {
+                    session.command("LIST \"\" \"*\"")?;
+                    (0..count).try_for_each(|n| {
+                        let status = format!("STATUS box{n} (MESSAGES UNSEEN UIDNEXT)");
+                        Ok(session.command(&status)?)
+                    })
+                })
             })?);
         }
         Ok(())
@@ -297,10 +317,4 @@ impl Bench<'_> {
             cpu_ms: 0.0,
         }
     }
-}
-
-fn timed(session: &mut Session, command: &str) -> anyhow::Result<f64> {
-    let begun = Instant::now();
-    session.command(command)?;
-    Ok(begun.elapsed().as_secs_f64() * 1000.0)
 }
