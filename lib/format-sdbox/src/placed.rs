@@ -37,8 +37,12 @@ impl Temp {
         Ok(moved?)
     }
 
+    /// From its place, if it ever got there.
     fn take_back(&mut self, from: &Path) -> Result<(), Error> {
-        self.fs.rename(from, &self.path)?;
+        match self.fs.rename(from, &self.path) {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            _ => {}
+        }
         self.is_placed = false;
         Ok(())
     }
@@ -185,4 +189,24 @@ fn needs_bytes(error: &std::io::Error) -> bool {
             | ErrorKind::PermissionDenied
             | ErrorKind::Unsupported
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_never_got_its_place_is_taken_back_without_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".temp.1");
+        std::fs::write(&path, b"mail").unwrap();
+        let mut temp = Temp::new(Fs::real(), path.clone());
+        temp.place(&dir.path().join("nowhere/u.1")).unwrap_err();
+        temp.take_back(&dir.path().join("u.1")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"mail");
+        drop(temp);
+        assert!(!path.exists());
+    }
 }
