@@ -62,6 +62,7 @@ fn outcome(stage: &Stage, what: &str, reply: io::Result<Reply>) -> Outcome {
     let may_refuse = stage.may_refuse.load(Ordering::SeqCst);
     let complain = |how: String| stage.ledger().complaints.push(format!("{what}: {how}"));
     match reply {
+        Ok(_) if stage.dark.load(Ordering::SeqCst) => Outcome::Unknown,
         Ok(reply) if reply.is_ok() => Outcome::Done(reply),
         Ok(reply) if may_refuse => {
             if !reply.tagged.starts_with("NO [OVERQUOTA] ") && !reply.tagged.starts_with("452 ") {

@@ -93,6 +93,9 @@ pub struct Stage {
     pub begun: AtomicBool,
     /// Refusals are no wonder either, and mean that nothing was done.
     pub may_refuse: AtomicBool,
+    /// The power is going: nobody hears any more what is said. Linux lets a `fdatasync` that is under way while a
+    /// file system is shut down return 0, though nothing of it is on disk; in truth nobody would be left to tell.
+    pub dark: AtomicBool,
     /// Clients are to stop.
     pub stop: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -123,6 +126,7 @@ impl Stage {
             format,
             begun: AtomicBool::new(false),
             may_refuse: AtomicBool::new(false),
+            dark: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             ledger: Mutex::default(),
             share,
@@ -236,6 +240,7 @@ impl Stage {
         report.acknowledged = self.ledger().acknowledged;
         self.thin_out(&mut imap);
         self.begun.store(false, Ordering::SeqCst);
+        self.dark.store(false, Ordering::SeqCst);
     }
 
     /// Some messages go, so that a long game stays a short round.

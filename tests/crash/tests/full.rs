@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crash::check::Rules;
+use crash::stage::USER;
 use crash::{Dice, FORMATS, Report, Stage, TIDYING, play, rounds};
 use testkit::Machine;
 
@@ -41,6 +42,11 @@ fn fill(machine: &Machine, dice: &mut Dice) {
     machine.run(&filler);
 }
 
+/// Room that nobody else may have, by which the stage is tidied: purging copies before it removes.
+fn keep_room(machine: &Machine) {
+    machine.run(&format!("head --bytes=4M /dev/zero >{AT}/room"));
+}
+
 fn full(number: usize, system: &str) {
     let format = FORMATS[number];
     let what = format!("{}, {system}", format.name);
@@ -52,6 +58,7 @@ fn full(number: usize, system: &str) {
         &["No space left on device", "no storage space"],
     ]
     .concat();
+    keep_room(&stage.machine);
     for _ in 0..rounds(3, 25) {
         play(&stage, &mut dice, |dice| {
             std::thread::sleep(dice.moment(5, 500));
@@ -67,7 +74,11 @@ fn full(number: usize, system: &str) {
             stage.machine.run(&format!("rm -rf {AT}/filler"));
         });
         stage.may_refuse.store(false, Ordering::SeqCst);
+        // What an administrator does about a disk that is full of mail: the judge expunges, mdbox is purged.
+        stage.machine.run(&format!("rm {AT}/room"));
         stage.judge(&Rules::strict(), &mut report, &excused);
+        stage.machine.run(&format!("doveadm purge -u {USER}"));
+        keep_room(&stage.machine);
     }
     let refusals = stage.ledger().refusals;
     println!("crash: {what}: {refusals} requests were refused");

@@ -37,6 +37,7 @@ fn cuts(number: usize, system: &str, fsync: &str) {
         play(&stage, &mut dice, |dice| {
             std::thread::sleep(dice.moment(5, 900));
             stage.begun.store(true, Ordering::SeqCst);
+            stage.dark.store(true, Ordering::SeqCst);
             at = Instant::now();
             volume.cut();
             stage.kill();
