@@ -90,7 +90,10 @@ impl<'u> Update<'u> {
         self.judge_head(scanner, next)?;
         if extent == Extent::Tail {
             match self.skip_to_tail(scanner, next)? {
-                Some(tail) => next = tail,
+                Some(tail) => {
+                    self.note_requested();
+                    next = tail;
+                }
                 None => return Ok(None),
             }
         }
@@ -171,6 +174,13 @@ impl<'u> Update<'u> {
         self.course.last_uid = last.uid().saturating_sub(1);
         self.seq = self.state.len();
         Ok(is_it.then_some(tail))
+    }
+
+    /// Requests about messages that are passed over: the file gets what they ask for when it is rewritten.
+    fn note_requested(&mut self) {
+        let passed = self.requested.range(..=self.course.last_uid);
+        let passed = passed.filter_map(|uid| Uid::new(*uid)).collect();
+        self.transaction.update_flags(&passed, DIRTY, 0);
     }
 
     fn record(&self, seq: u32) -> Option<RecordRef<'u>> {

@@ -582,3 +582,30 @@ fn what_is_expunged_under_a_copy_is_left_out() {
         assert_eq!(copied.from.len(), copied.to.len());
     }
 }
+
+/// A Dovecot that died over it, or has yet to come to it, asked the index for a flag; mail came behind.
+#[test]
+fn what_was_asked_for_outlives_a_look_at_the_end_of_the_file() {
+    let home = Home::with("");
+    let mail = new_mail(Flags::empty(), &[], 0);
+    for number in ["1", "2"] {
+        append(&home.mbox(), &mail, &PLAIN.replace('1', number)).unwrap();
+    }
+    let options = index::Options::mailbox(&mailbox::Settings::default());
+    let index = index::Index::open(&Fs::real(), &home.index(), options).unwrap();
+    let mut asked = index::Transaction::internal();
+    asked.update_flags(&uids(&[1]), Flags::DELETED.index_bits(), 0);
+    index.commit(&asked).unwrap();
+    home.deliver(&PLAIN.replace('1', "3"));
+    assert_eq!(look(&home.mbox()).len(), 3);
+    // Now all of the file counts.
+    home.deliver(&PLAIN.replace('1', "4"));
+    let settings = Settings {
+        syncs: Syncs::Clean,
+        ..Settings::default()
+    };
+    let all = seen(&mut *look(&home.mbox_with(Fs::real(), settings)));
+    let flags: Vec<Flags> = all.iter().map(|seen| seen.flags).collect();
+    let none = Flags::empty();
+    assert_eq!(flags, [Flags::DELETED, none, none, none]);
+}
