@@ -146,3 +146,82 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing in here is half done when a thread panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+    use std::thread;
+
+    use mailbox::{
+        Access, Context, MailboxName, NewMail, NewUidValidity, Place, StoredMailbox, UidValidity,
+    };
+    use sys::fs::Fs;
+    use sys::fs::faulty::{Fault, FaultyFs};
+
+    use super::*;
+    use crate::{Dirs, Naming, Settings, Storage};
+
+    struct Always;
+
+    impl NewUidValidity for Always {
+        fn next(&self) -> Result<UidValidity, Error> {
+            Ok(UidValidity::MIN)
+        }
+    }
+
+    fn inbox(root: &Path, fs: Fs) -> Arc<Mdbox> {
+        let storage = Storage::new(fs.clone(), Dirs::in_root(root), Settings::default());
+        let mail = root.join("mailboxes/INBOX/dbox-Mails");
+        let context = Context {
+            fs,
+            place: Place {
+                control: mail.clone(),
+                index: Some(mail.clone()),
+                alt: None,
+                mail,
+            },
+            name: MailboxName::new("INBOX").unwrap(),
+            settings: mailbox::Settings::default(),
+            uid_validities: Arc::new(Always),
+        };
+        let naming = Naming::Directories("INBOX".to_owned());
+        Arc::new(Mdbox::new(Arc::new(storage), context, naming))
+    }
+
+    /// Sessions that wait while somebody else commits are committed together, with one sync of the map and
+    /// one of the mailbox.
+    #[test]
+    fn who_waits_shares_the_syncs() {
+        const SESSIONS: usize = 8;
+        let home = tempfile::tempdir().unwrap();
+        let faulty = Arc::new(FaultyFs::new(Fault::None));
+        let inbox = inbox(home.path(), Fs::new(faulty.clone()));
+        inbox.create().unwrap();
+        faulty.set(Fault::None);
+        thread::scope(|scope| {
+            let busy = lock(&inbox.queue.leader);
+            for number in 0..SESSIONS {
+                let inbox = Arc::clone(&inbox);
+                scope.spawn(move || {
+                    let mut save = inbox.begin_save().unwrap();
+                    let body = format!("Subject: {number}\r\n\r\n");
+                    let mail = NewMail::default();
+                    save.save(&mail, &mut body.as_bytes()).unwrap();
+                    save.commit().unwrap()
+                });
+            }
+            while lock(&inbox.queue.waiting).len() < SESSIONS {
+                thread::yield_now();
+            }
+            drop(busy);
+        });
+        let calls = faulty.calls();
+        let syncs = calls.iter().filter(|call| call.name == "sync_data");
+        // Its own new file twice for each; map and mailbox once for all.
+        assert_eq!(syncs.count(), 2 * SESSIONS + 2);
+        let view = Arc::clone(&inbox).open(StoredMailbox::name(&*inbox), Access::ReadOnly);
+        assert_eq!(view.unwrap().len() as usize, SESSIONS);
+    }
+}

@@ -445,15 +445,12 @@ fn whoever_waits_is_woken() {
 }
 
 #[test]
-fn deliveries_at_once_share_their_syncs() {
-    use std::sync::{Arc, Barrier};
-    use sys::fs::faulty::{Fault, FaultyFs};
+fn deliveries_at_once_are_each_there() {
+    use std::sync::Barrier;
     const THREADS: u32 = 8;
     const ROUNDS: u32 = 10;
     let home = common::scratch();
-    let faulty = Arc::new(FaultyFs::new(Fault::None));
-    let fs = Fs::new(faulty.clone());
-    let store = Store::with(&home.path().join("mdbox"), fs, Settings::default());
+    let store = Store::open(&home.path().join("mdbox"));
     let inbox = store.create("INBOX");
     let barrier = Barrier::new(THREADS as usize);
     let told: Vec<Uid> = std::thread::scope(|scope| {
@@ -489,10 +486,6 @@ fn deliveries_at_once_share_their_syncs() {
             assert_eq!(found.sha256, body);
         }
     }
-    let calls = faulty.calls();
-    let syncs = calls.iter().filter(|call| call.name == "sync_data").count();
-    // Each message's file, and map and mailbox for less than each message.
-    assert!(syncs < (THREADS * ROUNDS * 3) as usize, "{syncs}");
     map_is_settled(&store);
 }
 
