@@ -11,7 +11,7 @@ use ipc::worker::{Identity, ToWorker};
 use ipc::{AsyncChannel, SessionId, Username};
 use service::journal::{Clean, id};
 use tokio::process::Child;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -20,10 +20,12 @@ use crate::handle::{Ended, Handle, Names, News, Resting, Stage};
 use crate::limits::Limits;
 use crate::place::{Reserved, SubmitError};
 
+mod state;
+
+use state::{Phase, State};
+
 /// Longest time that a worker may take to become its user: making directories on a slow disk.
 const BECOMING: Duration = Duration::from_secs(45);
-/// Jobs that may wait for that, per user: who cannot be served must not fill the manager.
-const MOST_WAITING: usize = 64;
 /// Longest time that workers of an earlier manager may take to say what they do.
 const ADOPTION: Duration = Duration::from_secs(5);
 /// How long sessions may take to end when the service does. What remains ends by itself.
@@ -50,26 +52,6 @@ pub struct Manager {
     news: News,
     /// Jobs that rest, until somebody wants to hear of them.
     resting: Rc<RefCell<Option<mpsc::UnboundedReceiver<Resting>>>>,
-}
-
-struct State {
-    limits: Limits,
-    all: Vec<Rc<Handle>>,
-    /// The worker that takes the user's next job.
-    users: HashMap<Username, Rc<Handle>>,
-    /// The jobs of all workers.
-    jobs: Names,
-    pool: Vec<Rc<Handle>>,
-    /// Told whenever a worker has ended.
-    fewer: Rc<Notify>,
-    phase: Phase,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// No new workers, no new jobs.
-    Draining,
 }
 
 impl Manager {
@@ -425,66 +407,6 @@ impl Manager {
         while !self.state.borrow().all.is_empty() {
             fewer.notified().await;
         }
-    }
-}
-
-impl State {
-    /// May the job begin, and does the user have a worker for it?
-    fn admit(
-        &mut self,
-        identity: &Identity,
-        session: &SessionId,
-    ) -> Result<Option<Rc<Handle>>, SubmitError> {
-        if self.phase == Phase::Draining {
-            return Err(SubmitError::Ending);
-        }
-        // What names two jobs ends, kicks and counts the wrong one.
-        if self.has_job(session) {
-            return Err(SubmitError::Duplicate);
-        }
-        let current = self.current(identity);
-        let crowded = |handle: &Rc<Handle>| {
-            handle.stage() == Stage::Unidentified && handle.jobs() >= MOST_WAITING
-        };
-        match current {
-            Some(handle) if crowded(&handle) => Err(SubmitError::Crowded),
-            current => Ok(current),
-        }
-    }
-
-    fn has_job(&self, session: &SessionId) -> bool {
-        self.jobs.borrow().contains(session)
-    }
-
-    fn with_job(&self, session: &SessionId) -> Option<Rc<Handle>> {
-        let has_it = |handle: &&Rc<Handle>| handle.has_job(session);
-        self.all.iter().find(has_it).cloned()
-    }
-
-    /// The worker that takes this user's next job, if there is one with room.
-    fn current(&mut self, identity: &Identity) -> Option<Rc<Handle>> {
-        let user = &identity.user;
-        let handle = self.users.get(user)?;
-        let used_up =
-            self.limits.service_count != 0 && handle.taken.get() >= self.limits.service_count;
-        // Userdb may say something else by now.
-        if used_up || handle.is_another(identity) {
-            handle.retiring.set(true);
-        }
-        let settled_badly = matches!(handle.stage(), Stage::Failed(_) | Stage::Gone);
-        if handle.retiring.get() || settled_badly || handle.jobs() >= self.limits.client_limit {
-            self.users.remove(user);
-            return None;
-        }
-        Some(Rc::clone(handle))
-    }
-
-    fn forget(&mut self, handle: &Rc<Handle>) {
-        let other = |candidate: &Rc<Handle>| !Rc::ptr_eq(candidate, handle);
-        self.all.retain(other);
-        self.pool.retain(other);
-        self.users.retain(|_, candidate| other(candidate));
-        self.fewer.notify_one();
     }
 }
 
