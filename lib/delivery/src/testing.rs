@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use mailbox::{
     Access, Appended, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
-    NewMail, Save, Status, Uid, UidSet, UidValidity,
+    NewMail, Save, SpecialUse, Status, Uid, UidSet, UidValidity,
 };
 
 /// Mailboxes with their messages.
@@ -83,6 +83,10 @@ impl MailStore for Store {
 
     fn list_subscribed(&mut self, _patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
         Err(NOT_HERE)
+    }
+
+    fn special_use(&self, _name: &MailboxName) -> Vec<SpecialUse> {
+        Vec::new()
     }
 
     fn open(&mut self, _name: &MailboxName, _access: Access) -> Result<Box<dyn Mailbox>, Error> {

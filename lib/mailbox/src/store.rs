@@ -124,6 +124,9 @@ pub trait MailStore: Send {
     /// The subscriptions cannot be read.
     fn list_subscribed(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error>;
 
+    /// What a mailbox is for, as in its [`ListEntry`], without a look at any other.
+    fn special_use(&self, name: &MailboxName) -> Vec<SpecialUse>;
+
     /// Opens a mailbox and takes its picture.
     ///
     /// # Errors

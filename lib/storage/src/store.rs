@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mailbox::{
     Access, Context, Copied, Error, ListEntry, MailStore, Mailbox, MailboxName, NamespaceInfo,
-    NamespaceKind, Place, Save, Status, StoredMailbox, UidSet,
+    NamespaceKind, Place, Save, SpecialUse, Status, StoredMailbox, UidSet,
 };
 
 use crate::formats::Options;
@@ -212,6 +212,10 @@ impl MailStore for Storage {
 
     fn list(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
         self.list_matching(patterns)
+    }
+
+    fn special_use(&self, name: &MailboxName) -> Vec<SpecialUse> {
+        self.special_use_of(name)
     }
 
     fn list_subscribed(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {

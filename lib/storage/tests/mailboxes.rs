@@ -347,6 +347,7 @@ fn mailboxes_that_the_configuration_knows() {
     assert!(!rig.path("Maildir").exists());
     let entry = store.list(&["Sent".to_owned()]).unwrap().remove(0);
     assert_eq!(entry.special_use[0].0, "\\Sent");
+    assert_eq!(store.special_use(&name("Sent")), entry.special_use);
     assert_eq!(store.status(&name("Trash")).unwrap().messages, 0);
     put(&mut store, "Sent", "x");
     assert_eq!(lsub(&mut store, "*"), ["Sent*"]);

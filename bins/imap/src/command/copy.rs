@@ -74,16 +74,8 @@ pub fn copy_uid(copied: &Copied) -> String {
 }
 
 /// Is this where mail goes before it is deleted? RFC 6154 §2; only the log wants to know.
-fn is_trash(session: &mut Session<'_>, name: &MailboxName) -> bool {
-    let is_use = |word: &mailbox::SpecialUse| word.0.eq_ignore_ascii_case("\\Trash");
-    match session.store.list(&[name.as_str().to_owned()]) {
-        Ok(entries) => entries
-            .iter()
-            .any(|entry| entry.name == *name && entry.special_use.iter().any(is_use)),
-        // The copy is done: nothing may turn its OK into a NO.
-        Err(error) => {
-            session.log(&error);
-            false
-        }
-    }
+fn is_trash(session: &Session<'_>, name: &MailboxName) -> bool {
+    let uses = session.store.special_use(name);
+    uses.iter()
+        .any(|word| word.0.eq_ignore_ascii_case("\\Trash"))
 }

@@ -87,11 +87,6 @@ impl Memory {
                     .iter()
                     .any(|pattern| pattern == "*" || pattern == "%" || pattern == name)
             {
-                let special_use = if name == "Trash" {
-                    vec![SpecialUse("\\Trash".into())]
-                } else {
-                    vec![]
-                };
                 entries.push(ListEntry {
                     name: disk.name.clone(),
                     separator: '/',
@@ -100,11 +95,18 @@ impl Memory {
                     has_children: false,
                     no_inferiors: false,
                     subscribed: disk.subscribed,
-                    special_use,
+                    special_use: special_use(&disk.name),
                 });
             }
         }
         entries
+    }
+}
+
+fn special_use(name: &MailboxName) -> Vec<SpecialUse> {
+    match name.as_str() {
+        "Trash" => vec![SpecialUse("\\Trash".into())],
+        _ => vec![],
     }
 }
 
@@ -417,6 +419,10 @@ impl MailStore for Memory {
 
     fn list_subscribed(&mut self, patterns: &[String]) -> Result<Vec<ListEntry>, Error> {
         Ok(self.entries(|disk| disk.subscribed, patterns))
+    }
+
+    fn special_use(&self, name: &MailboxName) -> Vec<SpecialUse> {
+        special_use(name)
     }
 
     fn open(&mut self, name: &MailboxName, access: Access) -> Result<Box<dyn Mailbox>, Error> {

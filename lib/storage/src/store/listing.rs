@@ -47,6 +47,14 @@ impl Storage {
         Ok(in_order(entries))
     }
 
+    pub(super) fn special_use_of(&self, name: &MailboxName) -> Vec<SpecialUse> {
+        let Ok(target) = self.resolve(name) else {
+            return Vec::new();
+        };
+        let namespace = self.namespaces.all.get(target.namespace);
+        namespace.map_or_else(Vec::new, |namespace| namespace.special_use(&target.levels))
+    }
+
     pub(super) fn list_subscribed_matching(
         &self,
         patterns: &[String],
@@ -157,9 +165,6 @@ impl Namespace {
     }
 
     fn entry(&self, levels: &[String], node: Node) -> Option<ListEntry> {
-        let special = self
-            .setting(levels)
-            .map(|setting| setting.special_use.as_slice());
         Some(ListEntry {
             name: self.display(levels)?,
             separator: self.names.separator,
@@ -168,13 +173,18 @@ impl Namespace {
             has_children: node.has_children,
             no_inferiors: node.no_inferiors,
             subscribed: false,
-            special_use: special
-                .unwrap_or_default()
-                .iter()
-                .cloned()
-                .map(SpecialUse)
-                .collect(),
+            special_use: self.special_use(levels),
         })
+    }
+
+    fn special_use(&self, levels: &[String]) -> Vec<SpecialUse> {
+        let words = self.setting(levels).map(|setting| &setting.special_use);
+        words
+            .into_iter()
+            .flatten()
+            .cloned()
+            .map(SpecialUse)
+            .collect()
     }
 
     /// The prefix itself: a level above all mailboxes of the namespace. `INBOX.` is INBOX.
