@@ -38,17 +38,19 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
         .map(|stored| stored.fd)
         .collect();
     let snapshot = Snapshot::load("deliver")?;
-    service.confine(&Rights::Manager)?.serve(async move |control| {
-        // Every delivery is answered for by itself; nobody needs the list of those that ended.
-        let (drain, draining) = watch::channel(false);
-        let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref(), draining)?;
-        let server = Server {
-            manager,
-            callers: Callers::of(&snapshot),
-        };
-        server
-            .run(AsyncListener::new(socket)?, stored, drain, control)
-            .await;
-        Ok(())
-    })
+    service
+        .confine(&Rights::Manager)?
+        .serve(async move |control| {
+            // Every delivery is answered for by itself; nobody needs the list of those that ended.
+            let (drain, draining) = watch::channel(false);
+            let (manager, _) = Manager::new(&snapshot, manager::AUTH.as_ref(), draining)?;
+            let server = Server {
+                manager,
+                callers: Callers::of(&snapshot),
+            };
+            server
+                .run(AsyncListener::new(socket)?, stored, drain, control)
+                .await;
+            Ok(())
+        })
 }

@@ -43,14 +43,16 @@ fn run(mut service: Service<Started>) -> anyhow::Result<()> {
     let snapshot = Snapshot::load("lmtp")?;
     let _: Settings = snapshot.settings(&Facts::of_protocol("lmtp"))?;
     let limit = server::most_clients(snapshot.limits());
-    service.confine(&Rights::Files)?.serve(async move |control| {
-        let users = Users::new(users::SOCKET.into());
-        let shared = Shared::new(snapshot, users, Deliveries::new(deliveries::SOCKET.into()));
-        let inet = inet.into_iter().map(Listener::inet);
-        let listeners = inet
-            .chain(unix.into_iter().map(Listener::unix))
-            .collect::<Result<_, _>>()?;
-        server::run(listeners, shared, limit, control).await;
-        Ok(())
-    })
+    service
+        .confine(&Rights::Files)?
+        .serve(async move |control| {
+            let users = Users::new(users::SOCKET.into());
+            let shared = Shared::new(snapshot, users, Deliveries::new(deliveries::SOCKET.into()));
+            let inet = inet.into_iter().map(Listener::inet);
+            let listeners = inet
+                .chain(unix.into_iter().map(Listener::unix))
+                .collect::<Result<_, _>>()?;
+            server::run(listeners, shared, limit, control).await;
+            Ok(())
+        })
 }

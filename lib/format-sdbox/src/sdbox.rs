@@ -254,9 +254,7 @@ impl StoredMailbox for Sdbox {
             if let (Some(guid), Some(known)) = (update.guid, DboxHeader::of(sync.state())) {
                 let mut header = known;
                 header.guid = guid;
-                transaction
-                    .extension(&SPEC)
-                    .set_header(0, &header.encode());
+                transaction.extension(&SPEC).set_header(0, &header.encode());
             }
             sync.commit(&transaction).map(drop)
         })
