@@ -14,6 +14,7 @@ fn settings(location: &str) -> Settings {
         name: name.to_owned(),
         auto: Auto::No,
         special_use: vec![format!("\\{name}")],
+        ..MailboxSettings::default()
     };
     Settings {
         mail_location: location.to_owned(),
