@@ -135,13 +135,10 @@ impl Printer {
 
     fn global(&self, block: &Block, setting: &Setting) -> Option<Node> {
         let assigned = block.values.get(setting.name);
-        let differs = |assigned: &Assigned| {
-            assigned.show(setting.kind) != Value::show(setting.kind, setting.default)
-        };
         let wanted = match self.which {
             Which::All => !setting.hidden || assigned.is_some(),
             Which::Hidden => true,
-            Which::Changed => assigned.is_some_and(differs),
+            Which::Changed => assigned.is_some_and(|assigned| differs(assigned, setting)),
             Which::Assigned | Which::InFilter => assigned.is_some(),
         };
         wanted.then(|| self.value(block, setting.name, setting.default))
@@ -194,7 +191,7 @@ impl Printer {
             _ => {
                 let wanted = |setting: &&Setting| {
                     (self.which.is_all() && (!setting.hidden || self.which == Which::Hidden))
-                        || block.values.contains_key(setting.name)
+                        || self.is_told(block, setting)
                         || always(section.name, setting.name)
                 };
                 section
@@ -206,8 +203,7 @@ impl Printer {
             }
         };
         // Where Dovecot has `name` as a setting of the section.
-        let named =
-            !block.name.is_empty() || (self.which.is_all() || self.which == Which::InFilter);
+        let named = !block.name.is_empty() || self.which != Which::Changed;
         if section.naming == Naming::Once && named {
             nodes.push(Node::Value {
                 name: "name".to_owned(),
@@ -224,6 +220,16 @@ impl Printer {
             kind: section.name.to_owned(),
             name: label,
             nodes: sorted(nodes),
+        })
+    }
+
+    /// Is this setting of a section printed because it was set? Of databases only what differs.
+    fn is_told(&self, block: &Block, setting: &Setting) -> bool {
+        let is_once = block
+            .section
+            .is_some_and(|section| section.naming == Naming::Once);
+        block.values.get(setting.name).is_some_and(|assigned| {
+            !is_once || self.which != Which::Changed || differs(assigned, setting)
         })
     }
 
@@ -291,6 +297,10 @@ impl Printer {
     }
 }
 
+fn differs(assigned: &Assigned, setting: &Setting) -> bool {
+    assigned.show(setting.kind) != Value::show(setting.kind, setting.default)
+}
+
 fn is_service(block: &Block) -> bool {
     block
         .section
@@ -314,15 +324,17 @@ fn always(section: &str, setting: &str) -> bool {
 }
 
 /// By name, as Dovecot's internal keys sort: a slash ends a section's name, in which spaces and slashes are
-/// escaped. Sections without a name keep their order.
+/// escaped, and bytes beyond ASCII come before the others. Sections without a name keep their order.
 fn sorted(mut nodes: Vec<Node>) -> Vec<Node> {
-    nodes.sort_by_key(|node| match node {
+    let key = |node: &Node| match node {
         Node::Value { name, .. } => name.clone(),
         Node::Section { kind, name, .. } if name.is_empty() => kind.clone(),
         Node::Section { kind, name, .. } => {
             format!("{kind}/{}/", crate::simple::escaped(name))
         }
-    });
+    };
+    let signed = |text: String| text.bytes().map(u8::cast_signed).collect::<Vec<_>>();
+    nodes.sort_by_cached_key(|node| signed(key(node)));
     nodes
 }
 

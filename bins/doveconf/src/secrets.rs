@@ -55,6 +55,10 @@ fn next(text: &str, previous: Option<char>) -> Option<(&str, &str)> {
 fn word(text: &str) -> Option<(usize, &str)> {
     let known = WORDS.iter().find(|word| text.starts_with(**word))?;
     let equals = text.get(known.len()..)?.find('=')?;
+    let between = text.get(known.len()..known.len().saturating_add(equals))?;
+    if between.trim_end_matches(' ').contains(' ') {
+        return None;
+    }
     let kept = known.len().saturating_add(equals).saturating_add(1);
     let secret = text.get(kept..)?;
     let end = secret.find([' ', ';']).unwrap_or(secret.len());
@@ -94,6 +98,8 @@ mod tests {
             "http://host/a@b",
             "ldap://u:p@h",
             "keyword",
+            "/etc/passwd blocking=yes",
+            "key blocking = yes",
         ] {
             assert_eq!(hidden("a", text), None, "{text}");
         }

@@ -46,7 +46,8 @@ impl Config {
 
     /// Warnings and errors that only show when the configuration is looked at as a whole.
     pub fn check(&self) -> Problems {
-        let mut problems = check::check(self);
+        let mut problems = self.unusable.clone();
+        problems.extend(check::check(self));
         effect::check(self, &mut problems);
         problems
     }

@@ -14,6 +14,8 @@ pub struct Config {
     pub(crate) path: PathBuf,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) problems: Problems,
+    /// What can be printed but not run: values that stand for nothing.
+    pub(crate) unusable: Problems,
 }
 
 /// What stands under one filter, gathered from all of its blocks.

@@ -5,6 +5,8 @@
 mod build;
 mod glob;
 mod line;
+mod nearest;
+mod obsolete;
 mod variables;
 
 use std::fs;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::config::{Assigned, Block, Config, Text};
 use crate::problem::Problems;
+use crate::table::Kind;
+use crate::types::Networks;
 
 /// Looks at the whole configuration.
 pub(super) fn check(config: &Config) -> Problems {
@@ -39,7 +41,19 @@ fn values(block: &Block, problems: &mut Problems) {
         let number = text.trim_start_matches('0');
         let is_zero =
             number.is_empty() || !number.starts_with(|digit: char| digit.is_ascii_digit());
+        if block.kind(name) == Kind::Networks
+            && let Err(word) = Networks::parse(text)
+        {
+            problems.error(&assigned.at, format!("{name}: Invalid network: {word}"));
+        }
         match name.as_str() {
+            "ssl_min_protocol" if !TLS_VERSIONS.contains(&text) => problems.error(
+                &assigned.at,
+                format!(
+                    "{name}: Invalid value: {text} (use one of: {})",
+                    TLS_VERSIONS.join(", ")
+                ),
+            ),
             "mailbox_idle_check_interval" if is_zero => {
                 problems.error(&assigned.at, format!("{name} must not be 0"))
             }
@@ -56,6 +70,10 @@ fn values(block: &Block, problems: &mut Problems) {
     }
 }
 
+/// Anything below TLS 1.2 is understood and means TLS 1.2: there is no older one here.
+const TLS_VERSIONS: &[&str] = &[
+    "ANY", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "LATEST",
+];
 const IMAP_WORKAROUNDS: &[&str] = &["delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags"];
 const LMTP_WORKAROUNDS: &[&str] = &["whitespace-before-path", "mailbox-for-path"];
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::config::{Assigned, Block, Config, Scope, Text};
 use crate::filter::Filter;
 use crate::parse::line::{RawValue, Statement};
-use crate::parse::variables;
+use crate::parse::nearest::nearest;
+use crate::parse::{obsolete, variables};
 use crate::problem::{Location, Problems};
 use crate::table::{self, Kind, Naming, Section};
 use crate::value::Value;
@@ -61,6 +62,7 @@ impl Builder {
             path: path.to_owned(),
             scopes: vec![root],
             problems: Problems::default(),
+            unusable: Problems::default(),
         };
         Self {
             config,
@@ -227,7 +229,20 @@ impl Builder {
     fn assign(&mut self, at: &Location, key: &str, value: RawValue) {
         let assigned = match self.place() {
             Place::Refused => Ok(()),
-            Place::Open { scope, blocks } => self.assign_path(at, (scope, blocks), key, value),
+            Place::Open { scope, blocks } => {
+                let obsolete = obsolete::replaced(key, &value).filter(|_| blocks.is_empty());
+                let place = (scope, blocks);
+                match obsolete {
+                    None => self.assign_path(at, place, key, value),
+                    Some(replaced) => {
+                        self.problems().warning(at, replaced.warning);
+                        let by = replaced.by;
+                        by.map_or(Ok(()), |(key, value)| {
+                            self.assign_path(at, place, key, value)
+                        })
+                    }
+                }
+            }
         };
         if let Err(text) = assigned {
             self.problems().error(at, text);
@@ -305,7 +320,7 @@ impl Builder {
     }
 
     fn evaluate(
-        &self,
+        &mut self,
         at: &Location,
         place: (usize, &[usize]),
         key: &str,
@@ -321,7 +336,11 @@ impl Builder {
                 )
             }
             RawValue::Plain(text) => {
-                let expanded = variables::expand(key, &text, |name| self.lookup(place, name))?;
+                let expanded = variables::expand(key, &text, |name| self.lookup(place, name));
+                for name in expanded.unknown {
+                    let text = format!("Unknown variable: ${name}");
+                    self.config.unusable.error(at, text);
+                }
                 (expanded.raw, Text::Plain(expanded.full))
             }
         };
@@ -441,30 +460,4 @@ fn unknown_setting(block: &Block, path: &str, key: &str) -> String {
         .map(|name| format!(" (did you mean {name}?)"))
         .unwrap_or_default();
     format!("Unknown setting: {path}{key}{hint}")
-}
-
-/// A known name at most two letters away.
-fn nearest(key: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let near = names.map(|name| (distance(key, name), name)).min()?;
-    (near.0 <= 2 && key.len() > 4).then_some(near.1)
-}
-
-/// How many letters must be changed, added or left out (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, a) in left.bytes().enumerate() {
-        let mut diagonal = line;
-        let mut before = line.saturating_add(1);
-        let mut next = vec![before];
-        for (above, b) in row.iter().skip(1).zip(right.bytes()) {
-            let changed = diagonal.saturating_add(usize::from(a != b));
-            before = changed
-                .min(above.saturating_add(1))
-                .min(before.saturating_add(1));
-            diagonal = *above;
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

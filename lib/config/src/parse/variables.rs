@@ -7,18 +7,16 @@ pub struct Expanded {
     pub raw: String,
     /// All are.
     pub full: String,
+    /// Those that stand for nothing; they are left as they are.
+    pub unknown: Vec<String>,
 }
 
 /// Replaces `$name` at the beginning of a word; elsewhere `$` is a letter like others.
-/// The error is one line for the administrator.
-pub fn expand(
-    key: &str,
-    value: &str,
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Expanded, String> {
+pub fn expand(key: &str, value: &str, lookup: impl Fn(&str) -> Option<String>) -> Expanded {
     let mut expanded = Expanded {
         raw: String::new(),
         full: String::new(),
+        unknown: Vec::new(),
     };
     // Dovecot keeps several spaces only where there is nothing to replace.
     let replaced = value.contains('$');
@@ -35,13 +33,16 @@ pub fn expand(
             expanded.full.push_str(word);
             continue;
         };
-        let text = lookup(name).ok_or_else(|| format!("Unknown variable: ${name}"))?;
+        let text = lookup(name).unwrap_or_else(|| {
+            expanded.unknown.push(name.to_owned());
+            word.to_owned()
+        });
         expanded
             .raw
             .push_str(if name == key { &text } else { word });
         expanded.full.push_str(&text);
     }
-    Ok(expanded)
+    expanded
 }
 
 fn is_name(name: &str) -> bool {
@@ -58,11 +59,10 @@ mod tests {
     fn only_whole_words_are_variables() {
         let lookup = |name: &str| (name == "mail_plugins" || name == "x").then(|| "a b".to_owned());
         let expand = |value: &str| expand("mail_plugins", value, lookup);
-        let both = |raw: &str, full: &str| {
-            Ok(Expanded {
-                raw: raw.to_owned(),
-                full: full.to_owned(),
-            })
+        let both = |raw: &str, full: &str| Expanded {
+            raw: raw.to_owned(),
+            full: full.to_owned(),
+            unknown: Vec::new(),
         };
         assert_eq!(expand("$mail_plugins c"), both("a b c", "a b c"));
         assert_eq!(expand("c $x"), both("c $x", "c a b"));
@@ -70,6 +70,10 @@ mod tests {
         assert_eq!(expand("a  $x   c"), both("a $x c", "a a b c"));
         assert_eq!(expand("a  b"), both("a  b", "a  b"));
         assert_eq!(expand("%$: %s $"), both("%$: %s $", "%$: %s $"));
-        assert_eq!(expand("$y"), Err("Unknown variable: $y".to_owned()));
+        let unknown = expand("$y z");
+        assert_eq!(
+            (unknown.full.as_str(), unknown.unknown),
+            ("$y z", vec!["y".to_owned()])
+        );
     }
 }

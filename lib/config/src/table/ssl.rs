@@ -5,11 +5,6 @@ use super::{NOBODY, Readers, Setting};
 
 const TLS: Readers = Readers::LOGIN;
 
-/// Anything below TLS 1.2 is understood and means TLS 1.2: there is no older one here.
-const VERSIONS: &[&str] = &[
-    "ANY", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "LATEST",
-];
-
 const CIPHERS: &str =
     "ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH";
 
@@ -32,7 +27,7 @@ pub const SETTINGS: &[Setting] = settings! {
     ssl_dh:                        Secret = "",                       TLS,                    NoMeaning(LIBRARY);
     ssl_key:                       Secret = "",                       TLS,                    Works;
     ssl_key_password:              Secret = "",                       TLS,                    NoMeaning("the key must not be encrypted; its file is readable by root only");
-    ssl_min_protocol:              Enum(VERSIONS) = "TLSv1.2",        TLS,                    Works;
+    ssl_min_protocol:              Text = "TLSv1.2",                  TLS,                    Works;
     ssl_options:                   List = "",                         TLS,                    NoMeaning(LIBRARY);
     ssl_prefer_server_ciphers:     Bool = "no",                       TLS,                    NoMeaning(LIBRARY);
     ssl_require_crl:               Bool = "yes",                      TLS,                    NotYet("client certificates");
