@@ -68,13 +68,13 @@ impl Work<'_> {
         Err(self.mismatch())
     }
 
-    /// In a file without messages, is the last UID out of date?
-    fn has_stale_pseudo_message(&self, state: &State) -> Result<bool, Error> {
-        let file = self.locked.file();
-        let mut scanner = Scanner::new(file, file.stat()?.size, self.mbox.settings.md5);
+    /// In a file without messages, is the last UID out of date? Somebody else took the last message out.
+    pub(crate) fn has_stale_pseudo_message(&self, state: &State) -> Result<bool, Error> {
         if !state.is_empty() {
             return Ok(false);
         }
+        let file = self.locked.file();
+        let mut scanner = Scanner::new(file, file.stat()?.size, self.mbox.settings.md5);
         let Next::Message(separator, from) = scanner.begin().map_err(not_mbox)? else {
             return Ok(false);
         };
@@ -97,7 +97,14 @@ impl Work<'_> {
 
     /// The index believed that it knew the file.
     pub(crate) fn look_again(&mut self) -> Result<(), Error> {
+        self.distrust()?;
+        self.update(Extent::All)
+    }
+
+    /// What the index says of the file is nothing, on disk too.
+    pub(crate) fn distrust(&mut self) -> Result<(), Error> {
         let mut transaction = Transaction::external();
+        transaction.make_durable();
         SyncHeader {
             size: 0,
             mtime: 0,
@@ -105,7 +112,7 @@ impl Work<'_> {
         }
         .put(&mut transaction);
         self.sync.commit(&transaction)?;
-        self.update(Extent::All)
+        Ok(())
     }
 
     fn planned(
@@ -154,14 +161,18 @@ impl Work<'_> {
             .fs
             .mkdir_all(&context.place.control, context.settings.dir_mode)?;
         let file = self.locked.file();
-        self.mbox.journal().run(file, &plan)?;
+        let journal = self.mbox.journal();
+        journal.run(file, &plan)?;
         let header = SyncHeader::of(&self.state()).with(&file.stat()?);
         SyncHeader {
             is_dirty: false,
             ..header
         }
         .put(&mut transaction);
+        // What it said before may fit the new file by size and time, but for where messages are.
+        transaction.make_durable();
         self.sync.commit(&transaction)?;
+        journal.remove()?;
         if let Ok(opened) = self.mbox.opened() {
             opened.cached.expunged(&before, gone);
         }

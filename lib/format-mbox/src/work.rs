@@ -93,14 +93,12 @@ impl Mbox {
             }
             Err(error) => return Err(error.into()),
         };
-        run(
-            Work {
-                mbox: self,
-                locked,
-                sync,
-            },
-            act,
-        )
+        let work = Work {
+            mbox: self,
+            locked,
+            sync,
+        };
+        run(work, act)
     }
 
     fn work_anew<T>(
@@ -111,14 +109,12 @@ impl Mbox {
         self.must_exist()?;
         let index: Arc<Index> = self.index()?;
         let sync = index.begin_sync()?;
-        run(
-            Work {
-                mbox: self,
-                locked,
-                sync,
-            },
-            act,
-        )
+        let work = Work {
+            mbox: self,
+            locked,
+            sync,
+        };
+        run(work, act)
     }
 
     /// Locks the file for writing, or for reading where it cannot be written.
@@ -147,6 +143,7 @@ fn run<T>(
     mut work: Work<'_>,
     act: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    work.tell_of_rewrite()?;
     let done = act(&mut work)?;
     work.sync.finish()?;
     Ok(done)
@@ -168,6 +165,16 @@ impl Work<'_> {
         Err(Error::NotPossible {
             why: "Mailbox is read-only",
         })
+    }
+
+    /// Whoever died over a rewrite did not tell the index, or not its disk.
+    fn tell_of_rewrite(&mut self) -> Result<(), Error> {
+        let journal = self.mbox.journal();
+        if self.can_write() && journal.exists()? {
+            self.distrust()?;
+            journal.remove()?;
+        }
+        Ok(())
     }
 
     /// Brings index and file in line, and does what others have asked the index for.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Home, append, fresh, new_mail, try_open, uids};
 use format_mbox::Settings;
-use mailbox::{Flags, StoredMailbox};
+use mailbox::{Expunges, FlagChange, Flags, Keyword, Mailbox, StoredMailbox};
 use sys::fs::{EachEntry, Fs, FsOps, How, Lock, RealFs, Stat, Time};
 
 /// The real file system, with a memory of what is not on disk yet. Names are: file systems write them in
@@ -332,4 +332,72 @@ fn check(home: &Home, done: &Done, when: &str) {
     .unwrap();
     let highest = done.appended.iter().map(|(uid, _)| *uid).max().unwrap_or(1);
     assert!(uid > highest, "{uid} was given out before: {}", tell());
+}
+
+/// Makes the first header longer than its spaces hold: those of the next messages shrink for it, and the file
+/// has the size that it had.
+fn store(home: &Home, fs: &Arc<Forgetful>) {
+    let mbox = home.mbox_with(Fs::new(Arc::clone(fs) as _), Settings::default());
+    let Ok(mut view) = try_open(&mbox) else {
+        return;
+    };
+    let keyword = Keyword::new(&"long".repeat(15)).unwrap();
+    let change = FlagChange::Add(Flags::SEEN, vec![keyword]);
+    let _ = view.store_flags(&uids(&[1]), &change);
+}
+
+fn marks(view: &dyn Mailbox) -> Vec<mailbox::FlagState> {
+    let seqs = (1..=view.len()).filter_map(mailbox::Seq::new);
+    seqs.map(|seq| view.flags(seq).unwrap()).collect()
+}
+
+/// The index may have been told of the rewrite, and its disk not, while the file has the size and the time
+/// that the index knows (`fdatasync` writes no times): nobody believes it then.
+#[test]
+fn an_index_of_before_a_rewrite_is_not_believed() {
+    let template = Home::with("");
+    for number in 1..=5 {
+        let text = format!("Subject: s{number}\nMessage-ID: <{number}@x>\n\nbody {number}\n");
+        append(
+            &template.mbox(),
+            &new_mail(Flags::empty(), &["k"], 0),
+            &text,
+        )
+        .unwrap();
+    }
+    drop(common::open(&template.mbox()));
+    let before = std::fs::metadata(template.file()).unwrap();
+    let (home, counting) = (template.copy(), Forgetful::new(usize::MAX));
+    store(&home, &counting);
+    let calls = counting.0.lock().unwrap().calls;
+    assert!(home.content().contains("longlong"));
+    assert_eq!(
+        std::fs::metadata(home.file()).unwrap().len(),
+        before.len(),
+        "spaces take it all"
+    );
+    for nth in 0..=calls {
+        let home = template.copy();
+        let fs = Forgetful::new(nth);
+        store(&home, &fs);
+        fs.cut(&mut || false);
+        let _ = std::fs::remove_file(home.file().with_file_name("box.lock"));
+        let file = std::fs::File::options().append(true).open(home.file());
+        file.unwrap()
+            .set_modified(before.modified().unwrap())
+            .unwrap();
+        let mbox = home.mbox();
+        let mut view = common::look(&mbox);
+        let told = marks(&*view);
+        let found = common::seen(&mut *view);
+        let bodies = (1..=5).map(|n| format!("Subject: s{n}\nMessage-ID: <{n}@x>\n\nbody {n}\n"));
+        assert!(
+            found
+                .iter()
+                .map(|seen| &seen.body)
+                .eq(&bodies.collect::<Vec<_>>())
+        );
+        view.sync(Expunges::Show).unwrap();
+        assert_eq!(told, marks(&*view), "after {nth} of {calls} calls");
+    }
 }

@@ -1,8 +1,11 @@
 //! Carries a plan out, and completes those that somebody died over.
 //!
 //! Order: plan into the journal → (file grows, with zeros) → for each step: what it writes into the journal
-//! → into the file → … → (file shrinks) → journal emptied and removed. With `mail_fsync=never` the order is
-//! the same and nothing is synced. All of it under the file's write lock.
+//! → into the file → … → (file shrinks) → journal emptied → the index is told → journal removed. With
+//! `mail_fsync=never` the order is the same and nothing is synced. All of it under the file's write lock.
+//!
+//! As long as there is a journal, even an empty one, nobody believes what the index says of the file: size and
+//! time in seconds may be what they were before.
 
 use std::path::PathBuf;
 
@@ -59,7 +62,8 @@ impl Journal {
         Ok(self.fs.stat_opt(&self.path)?.is_some())
     }
 
-    /// Changes `file`, which is locked for writing and of the length that the plan says.
+    /// Changes `file`, which is locked for writing and of the length that the plan says. The journal stays,
+    /// empty, until the index is told and [`Journal::remove`] is called.
     ///
     /// # Errors
     /// The file is as it was, or the journal remains and whoever locks it next completes the rewrite.
@@ -126,10 +130,19 @@ impl Journal {
         }
     }
 
-    /// Completes or drops what an earlier one left. `file` is locked for writing.
+    /// The index, on disk, knows the file as it is now, or knows that it does not.
     ///
     /// # Errors
-    /// The journal remains.
+    /// The failed call.
+    pub fn remove(&self) -> FsResult<()> {
+        self.fs.unlink_if_exists(&self.path)
+    }
+
+    /// Completes or drops what an earlier one left. `file` is locked for writing. The journal stays until
+    /// [`Journal::remove`].
+    ///
+    /// # Errors
+    /// The rewrite is not completed.
     pub fn recover(&self, file: &FsFile) -> FsResult<Outcome> {
         let Some(log) = found(self.fs.open(&self.path, How::ReadWrite, 0))? else {
             return Ok(Outcome::None);
@@ -138,7 +151,6 @@ impl Journal {
         let now = file.stat()?;
         let decoded = record::decode_order(&bytes);
         let Some((order, slots)) = decoded.filter(|(order, _)| order.inode == now.ino) else {
-            self.fs.unlink_if_exists(&self.path)?;
             return Ok(Outcome::Dropped);
         };
         let step = newest_step(&bytes, slots);
@@ -168,15 +180,13 @@ impl Journal {
         match step {
             Some(step) if !run.has_not_begun(&step)? => {
                 if (is_cut_already && !run.is_last(&step)) || (is_short && !shrinks) {
-                    return self.give_up(file);
+                    give_up(file);
+                    return Ok(Outcome::Dropped);
                 }
                 run.redo(&step)?;
             }
             _ if grows => return self.drop_growing(file, plan),
-            _ => {
-                self.fs.unlink_if_exists(&self.path)?;
-                return Ok(Outcome::Dropped);
-            }
+            _ => return Ok(Outcome::Dropped),
         }
         run.go_on()?;
         let more = end.saturating_sub(plan.old_len());
@@ -204,20 +214,14 @@ impl Journal {
                 put: Vec::new(),
             });
             self.run(file, &cut)?;
-            return Ok(Outcome::Dropped);
         }
-        self.fs.unlink_if_exists(&self.path)?;
         Ok(Outcome::Dropped)
     }
+}
 
-    fn give_up(&self, file: &FsFile) -> FsResult<Outcome> {
-        let path = file.path().display();
-        tracing::error!(
-            "{path}: was cut short by another program while a rewrite was not finished"
-        );
-        self.fs.unlink_if_exists(&self.path)?;
-        Ok(Outcome::Dropped)
-    }
+fn give_up(file: &FsFile) {
+    let path = file.path().display();
+    tracing::error!("{path}: was cut short by another program while a rewrite was not finished");
 }
 
 #[derive(Clone, Copy)]
@@ -343,8 +347,7 @@ impl Run<'_> {
         }
         // Emptied first: a name may come back after a power cut, the content does not.
         self.log.truncate(0)?;
-        self.sync(Which::Log)?;
-        self.journal.fs.unlink_if_exists(&self.journal.path)
+        self.sync(Which::Log)
     }
 }
 

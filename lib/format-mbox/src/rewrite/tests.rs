@@ -55,7 +55,10 @@ impl Place {
     fn recover(&self) -> Outcome {
         self.faulty.set(Fault::None);
         let file = open(&Fs::real(), &self.path());
-        self.journal(Fs::real()).recover(&file).unwrap()
+        let journal = self.journal(Fs::real());
+        let outcome = journal.recover(&file).unwrap();
+        journal.remove().unwrap();
+        outcome
     }
 
     fn append(&self, bytes: &[u8]) {
