@@ -122,7 +122,11 @@ impl Save for Saving {
         let mbox = &self.mbox;
         mbox.work(&mbox.settings, |work| {
             work.must_write()?;
-            work.settle(Extent::Tail)?;
+            let state = work.settle(Extent::Tail)?;
+            if work.has_stale_pseudo_message(&state)? {
+                // Without the index, nobody would believe the new X-UID.
+                work.flush(&UidSet::default())?;
+            }
             work.append(&self.pending)
         })
     }

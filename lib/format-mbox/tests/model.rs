@@ -196,6 +196,25 @@ impl World {
         self.home.mbox().status().unwrap();
     }
 
+    /// What a plain list says after each step.
+    fn play(steps: &[Step]) {
+        let home = Home::with("");
+        home.mbox().create().unwrap();
+        let validity = home.mbox().status().unwrap().uid_validity;
+        let mut world = Self {
+            home,
+            model: Vec::new(),
+            next_uid: 1,
+            serial: 0,
+        };
+        for (number, step) in steps.iter().enumerate() {
+            world.apply(step);
+            world.check(&format!("{number}: {step:?} of {steps:?}"));
+            let now = world.home.mbox().status().unwrap().uid_validity;
+            assert_eq!(now, validity);
+        }
+    }
+
     fn check(&self, when: &str) {
         let found: Vec<Model> = fresh(&self.home)
             .into_iter()
@@ -222,17 +241,21 @@ proptest! {
 
     #[test]
     fn as_a_plain_list(steps in proptest::collection::vec(step(), 1..40)) {
-        let home = Home::with("");
-        home.mbox().create().unwrap();
-        let validity = home.mbox().status().unwrap().uid_validity;
-        let mut world = World { home, model: Vec::new(), next_uid: 1, serial: 0 };
-        for (number, step) in steps.iter().enumerate() {
-            world.apply(step);
-            world.check(&format!("{number}: {step:?} of {steps:?}"));
-            let now = world.home.mbox().status().unwrap().uid_validity;
-            prop_assert_eq!(now, validity);
-        }
+        World::play(&steps);
     }
+}
+
+/// The message that was taken out was the only one that told its UID.
+#[test]
+fn a_reader_takes_out_the_last_message() {
+    World::play(&[
+        Step::Append(0, false),
+        Step::Remove(0, 1),
+        Step::Append(0, false),
+        Step::Cut(0),
+        Step::Append(0, false),
+        Step::LoseIndex,
+    ]);
 }
 
 /// Whatever a file has become, it is opened without a panic, and what is a message is read to its end.
