@@ -49,7 +49,7 @@ impl Rules {
 
 impl Entry {
     fn allows(&self, flags: &Flags, rules: &Rules) -> bool {
-        if self.asked.as_ref() == Some(flags) {
+        if self.asked.as_ref() == Some(flags) || self.lacks_only_keywords(flags) {
             return true;
         }
         self.flags.iter().enumerate().any(|(number, (_, version))| {
@@ -58,6 +58,15 @@ impl Entry {
                 .is_none_or(|until| !rules.window.is_zero() && until + rules.window >= rules.at);
             is_recent && version == flags
         })
+    }
+
+    /// Nobody was told of it, and nothing went for it. An mbox whose index was not told either has it, but
+    /// believes X-Keywords only if it knows them all, as Dovecot does: others may have come with the mail.
+    fn lacks_only_keywords(&self, flags: &Flags) -> bool {
+        let is_flag = |name: &&String| name.starts_with('\\');
+        self.presence == Presence::Appearing
+            && self.moved_from.is_none()
+            && (self.flags.iter()).any(|(_, version)| version.iter().filter(is_flag).eq(flags))
     }
 }
 
@@ -131,10 +140,10 @@ impl Ledger {
         }
     }
 
-    /// Who is moved is here or there.
-    fn moves(&self, found: &[Found; 2]) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for entry in self.entries.values() {
+    /// Who is moved is here or there. Where the source is still there, it is a copy so far.
+    fn moves(&mut self, found: &[Found; 2]) -> Vec<String> {
+        let (mut wrong, mut copies) = (Vec::new(), Vec::new());
+        for (id, entry) in &self.entries {
             let Some(from) = entry.moved_from.and_then(|id| self.entries.get(&id)) else {
                 continue;
             };
@@ -144,6 +153,12 @@ impl Ledger {
             let mut there = found[entry.mailbox].messages.values();
             if !is_source && !there.any(|seen| seen.key == entry.key) {
                 wrong.push(format!("message {}: lost in a move", entry.key));
+            }
+            copies.extend(is_source.then_some(*id));
+        }
+        for id in copies {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.moved_from = None;
             }
         }
         wrong

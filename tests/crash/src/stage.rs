@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use testkit::{Imap, Lmtp, Machine, Tree, checkout, package};
+use testkit::{Imap, Lmtp, Machine, Reply, Response, Tree, checkout, package};
 
 use crate::check::{Found, Rules, Seen};
-use crate::ledger::{Ledger, MAILBOXES};
+use crate::ledger::{Flags, Ledger, MAILBOXES};
 use crate::volume::AT;
 use crate::{Report, ledger};
 
@@ -323,24 +323,11 @@ fn select(imap: &mut Imap, name: &str) -> Found {
         ..Found::default()
     };
     let fetched = imap.ok("UID FETCH 1:* (UID FLAGS)");
-    for response in fetched
-        .untagged
-        .iter()
-        .filter(|response| response.text.contains(" FETCH ("))
-    {
+    for response in fetches(&fetched) {
         let uid = number_after(&response.text, "UID ");
-        let flags = response.text.split_once("FLAGS (").expect("flags").1;
-        let flags = flags
-            .split(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
         let seen = Seen {
             key: 0,
-            flags: flags
-                .filter(|flag| *flag != "\\Recent")
-                .map(str::to_owned)
-                .collect(),
+            flags: flags(&response.text).expect("flags"),
             intact: false,
         };
         assert!(
@@ -351,33 +338,44 @@ fn select(imap: &mut Imap, name: &str) -> Found {
     found
 }
 
-/// Fetches the messages themselves.
+fn fetches(reply: &Reply) -> impl Iterator<Item = &Response> {
+    let untagged = reply.untagged.iter();
+    untagged.filter(|response| response.text.contains(" FETCH ("))
+}
+
+/// Without `\Recent`.
+fn flags(text: &str) -> Option<Flags> {
+    let (flags, _) = text.split_once("FLAGS (")?.1.split_once(')')?;
+    let flags = flags.split_whitespace();
+    let flags = flags.filter(|flag| *flag != "\\Recent");
+    Some(flags.map(str::to_owned).collect())
+}
+
+/// Fetches the messages themselves. Who reads an mbox may learn of flags by it that its index had lost: they
+/// are told in responses of their own.
 fn texts(imap: &mut Imap, found: &mut Found) {
     let fetched = imap.ok("UID FETCH 1:* (UID BODY.PEEK[])");
-    for response in fetched
-        .untagged
-        .iter()
-        .filter(|response| response.text.contains(" FETCH ("))
-    {
+    for response in fetches(&fetched) {
         let uid = number_after(&response.text, "UID ");
-        let body = response
-            .literals
-            .first()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let head = String::from_utf8_lossy(body);
-        let key = head
-            .split_once("Subject: crash ")
-            .map_or(0, |(_, rest)| number_after(rest, ""));
         let seen = found
             .messages
             .get_mut(&uid)
             .expect("it was there a moment ago");
+        if let Some(flags) = flags(&response.text) {
+            seen.flags = flags;
+        }
+        let Some(body) = response.literals.first() else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(body);
+        let key = head
+            .split_once("Subject: crash ")
+            .map_or(0, |(_, rest)| number_after(rest, ""));
         let text = ledger::text(key);
         seen.key = key;
         seen.intact = match key % 2 {
             0 => body.ends_with(&text),
-            _ => body == text,
+            _ => *body == text,
         };
     }
 }

@@ -89,6 +89,45 @@ fn what_was_only_asked_for_may_have_happened_or_not() {
 }
 
 #[test]
+fn what_nobody_was_told_of_may_lack_its_keywords() {
+    let asked = ["\\Draft", "Work", "later"];
+    let come = |seen: Seen| Found {
+        next: 11,
+        ..found(&[(10, seen)])
+    };
+    for (after, is_told, is_allowed) in [
+        (&["\\Draft"][..], false, true),
+        (&asked, false, true),
+        (&["\\Draft"], true, false),
+        (&["\\Draft", "Work"], false, false),
+        (&["Work", "later"], false, false),
+    ] {
+        let (mut ledger, _, key) = ledger();
+        let id = ledger.appearing(key, 1, flags(&asked), None);
+        if is_told {
+            ledger.arrived(id, Some(10));
+        }
+        let inbox = found(&[(3, seen(key, &["\\Seen"]))]);
+        let other = come(seen(key, after));
+        let wrong = judged(&mut ledger, inbox, other);
+        assert_eq!(wrong.is_empty(), is_allowed, "{after:?}: {wrong:?}");
+    }
+    // The source of a MOVE may go only when all of it is there.
+    for (is_source, is_allowed) in [(true, true), (false, false)] {
+        let (mut ledger, claim, key) = ledger();
+        ledger.appearing(key, 1, flags(&asked), Some(claim.id));
+        ledger.leaving(&claim);
+        let inbox = match is_source {
+            true => found(&[(3, seen(key, &["\\Seen"]))]),
+            false => found(&[]),
+        };
+        let other = come(seen(key, &["\\Draft"]));
+        let wrong = judged(&mut ledger, inbox, other);
+        assert_eq!(wrong.is_empty(), is_allowed, "{is_source}: {wrong:?}");
+    }
+}
+
+#[test]
 fn flags_may_be_as_old_as_the_rules_say() {
     for (window, is_allowed) in [(Duration::ZERO, false), (Duration::from_secs(60), true)] {
         let (mut ledger, claim, key) = ledger();
