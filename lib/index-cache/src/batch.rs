@@ -7,7 +7,7 @@ use mailbox::Uid;
 use super::append::NewRecord;
 use super::field::{Decision, FieldId, Policy};
 use super::header::Header;
-use super::record::RecordWriter;
+use super::record::{self, RecordWriter};
 use super::registry::Registry;
 
 /// What one append writes.
@@ -77,7 +77,10 @@ impl Batch {
                 offsets.push(None);
                 continue;
             };
-            let offset = start.saturating_add(bytes.len() as u64);
+            let end = start.saturating_add(bytes.len() as u64);
+            let offset = record::place(end, record.bytes.len() as u64);
+            let gap = usize::try_from(offset - end).unwrap_or_default();
+            bytes.resize(bytes.len() + gap, 0);
             let offset = u32::try_from(offset).unwrap_or(u32::MAX);
             let prev_offset = newest.insert(record.uid, offset).or(record.link);
             bytes.extend(prev_offset.unwrap_or_default().to_le_bytes());

@@ -11,7 +11,7 @@ use super::decision::Facts;
 use super::field::{FieldId, FieldType};
 use super::header::{Header, MINOR};
 use super::plan::{Age, Kept, Plan};
-use super::record::{RecordWriter, Shape};
+use super::record::{self, RecordWriter, Shape};
 use super::table::Table;
 use super::{Cache, Current, Sync};
 
@@ -112,10 +112,12 @@ impl Copying<'_> {
         for (uid, link) in links {
             let is_good = *link != 0 && chains.read(*link, &self.shapes, &mut mail).is_ok();
             let record = is_good.then(|| self.merge(&mail, *uid)).flatten();
-            let offset = u32::try_from(output.offset());
-            if let (Some(record), Ok(offset)) = (record, offset) {
+            let Some(record) = record else { continue };
+            let offset = record::place(output.offset(), record.len() as u64);
+            if let Ok(link) = u32::try_from(offset) {
+                output.skip_to(offset);
                 output.push(&record)?;
-                kept.push((*uid, offset));
+                kept.push((*uid, link));
             }
         }
         Ok(kept)
@@ -170,6 +172,13 @@ impl<'a> Output<'a> {
 
     fn offset(&self) -> u64 {
         self.written + self.bytes.len() as u64
+    }
+
+    /// Not backwards.
+    fn skip_to(&mut self, offset: u64) {
+        let gap = offset.saturating_sub(self.offset());
+        let gap = usize::try_from(gap).unwrap_or_default();
+        self.bytes.resize(self.bytes.len() + gap, 0);
     }
 
     fn push(&mut self, bytes: &[u8]) -> FsResult<()> {

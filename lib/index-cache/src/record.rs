@@ -12,6 +12,21 @@ use std::ops::Range;
 use super::codec::{Damage, Input, pad, padded};
 use super::field::FieldId;
 
+/// What file systems write at once, or not at all, bytes.
+const PAGE: u64 = 4096;
+
+/// Where a record of `len` bytes goes when all is free from `offset` on. Nothing is synced: after a power cut
+/// pages may be zeros, and a record with its head in one page and values in another would be believed.
+#[must_use]
+pub fn place(offset: u64, len: u64) -> u64 {
+    let left = PAGE - offset % PAGE;
+    if len > left && len <= PAGE {
+        offset.saturating_add(left)
+    } else {
+        offset
+    }
+}
+
 /// The first numbers of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHead {

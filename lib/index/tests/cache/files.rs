@@ -298,6 +298,44 @@ fn a_lost_tail_never_becomes_another_message() {
 }
 
 #[test]
+fn pages_that_a_power_cut_left_empty_are_not_believed() {
+    let guid = |number: u32| format!("{number}").repeat(1 + number as usize * 7 % 90);
+    let mut mailbox = Mailbox::new(Settings::default());
+    for is_purged in [false, true] {
+        for number in 1..=200 {
+            let (size, guid) = (size(u64::from(number)), guid(number));
+            let values = [(SIZE, &size[..]), (GUID, guid.as_bytes())];
+            mailbox.store(number, &values).unwrap();
+        }
+        if is_purged {
+            mailbox.purge().unwrap();
+        }
+        let whole = fs::read(mailbox.path()).unwrap();
+        let kept = mailbox.links.clone();
+        assert!(whole.len() > 5 * 4096);
+        for start in (4096..whole.len()).step_by(4096) {
+            let mut bytes = whole.clone();
+            let end = bytes.len().min(start + 4096);
+            bytes[start..end].fill(0);
+            fs::write(mailbox.path(), &bytes).unwrap();
+            let mut found = 0;
+            for number in 1..=200 {
+                // Whoever meets damage believes nothing any more.
+                mailbox.cache = open(&mailbox.path(), INDEX_ID);
+                let (told, length) = (mailbox.get(number, GUID), mailbox.get(number, SIZE));
+                assert!(told.is_none_or(|told| told == guid(number).as_bytes()));
+                assert!(length.is_none_or(|length| length == size(u64::from(number))));
+                found += u32::from(mailbox.get(number, GUID).is_some());
+            }
+            assert!(found > 100 || is_purged, "{found}");
+        }
+        fs::write(mailbox.path(), &whole).unwrap();
+        mailbox.cache = open(&mailbox.path(), INDEX_ID);
+        mailbox.links = kept;
+    }
+}
+
+#[test]
 fn damage_is_told_once_and_repaired() {
     let told = Told::start();
     let mut mailbox = Mailbox::new(Settings::default());
