@@ -138,10 +138,21 @@ impl Printer {
         let wanted = match self.which {
             Which::All => !setting.hidden || assigned.is_some(),
             Which::Hidden => true,
-            Which::Changed => assigned.is_some_and(|assigned| differs(assigned, setting)),
+            Which::Changed => assigned.is_some_and(|assigned| self.differs(assigned, setting)),
             Which::Assigned | Which::InFilter => assigned.is_some(),
         };
         wanted.then(|| self.value(block, setting.name, setting.default))
+    }
+
+    /// Is it something else than by default, as it is printed?
+    fn differs(&self, assigned: &Assigned, setting: &Setting) -> bool {
+        let text = match (self.look, &assigned.text) {
+            (Look::Expanded | Look::ExpandedHidden, Text::Plain(text)) => {
+                Value::show(setting.kind, text)
+            }
+            _ => assigned.show(setting.kind),
+        };
+        text != Value::show(setting.kind, setting.default)
     }
 
     fn value(&self, block: &Block, name: &str, default: &str) -> Node {
@@ -229,7 +240,7 @@ impl Printer {
             .section
             .is_some_and(|section| section.naming == Naming::Once);
         block.values.get(setting.name).is_some_and(|assigned| {
-            !is_once || self.which != Which::Changed || differs(assigned, setting)
+            !is_once || self.which != Which::Changed || self.differs(assigned, setting)
         })
     }
 
@@ -297,10 +308,6 @@ impl Printer {
     }
 }
 
-fn differs(assigned: &Assigned, setting: &Setting) -> bool {
-    assigned.show(setting.kind) != Value::show(setting.kind, setting.default)
-}
-
 fn is_service(block: &Block) -> bool {
     block
         .section
@@ -339,7 +346,7 @@ fn sorted(mut nodes: Vec<Node>) -> Vec<Node> {
 }
 
 /// In quotes where the language needs them.
-pub fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     let edge = |letter: Option<char>| letter.is_some_and(|letter| letter == ' ' || letter == '\t');
     if !secrets::is_hidden(text)
         && (edge(text.chars().next()) || edge(text.chars().last()) || text.contains('#'))

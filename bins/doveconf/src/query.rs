@@ -178,9 +178,7 @@ fn named(view: &View, printer: &Printer, query: &Query) -> anyhow::Result<String
                 Node::Value { text: value, .. } if query.hide_names => {
                     text.push_str(&format!("{value}\n"))
                 }
-                Node::Value { text: value, .. } => {
-                    text.push_str(&format!("{name} = {}\n", crate::print::quoted(value)))
-                }
+                Node::Value { text: value, .. } => text.push_str(&format!("{name} = {value}\n")),
                 section @ Node::Section { .. } => section.write(&mut text, 0),
             }
         }

@@ -44,12 +44,19 @@ pub fn of(config: &Config, filters: &[String]) -> anyhow::Result<View> {
         root: root.block.clone(),
         scopes: Vec::new(),
     };
+    let mut matching = Vec::new();
     for (condition, scope) in scopes {
         match given.decide(&condition)? {
-            Match::Yes => overlay(&mut view.root, &scope.block),
+            Match::Yes => matching.push((condition.rank(), &scope.block)),
             Match::Open => view.scopes.push(scope.clone()),
             Match::No => {}
         }
+    }
+    // Among equals the one that stands first in the file wins.
+    matching.reverse();
+    matching.sort_by_key(|(rank, _)| *rank);
+    for (_, block) in matching {
+        overlay(&mut view.root, block);
     }
     Ok(view)
 }

@@ -1,7 +1,7 @@
 //! `protocol`, `local`, `local_name` and `remote` blocks: when their settings count.
 //!
 //! The more specific filter wins, whatever its place in the file: `local_name` over none, then the
-//! longer `local` network, then the longer `remote` network, then `protocol`; among equals the later.
+//! longer `local` network, then the longer `remote` network, then `protocol`; among equals the earlier, as with Dovecot.
 
 use std::net::IpAddr;
 

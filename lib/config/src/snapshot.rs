@@ -217,13 +217,15 @@ impl Snapshot {
         self
     }
 
-    /// A snapshot of these parts; layers in any order.
+    /// A snapshot of these parts; layers in the order of the file.
     pub(crate) fn new(
         service: &str,
         mut layers: Vec<Layer>,
         limits: ServiceSettings,
         peers: BTreeMap<String, u32>,
     ) -> Self {
+        // Later layers win: among equals the one that stands first comes last.
+        layers.reverse();
         layers.sort_by_key(|layer| layer.condition.rank());
         let service = service.to_owned();
         Self {

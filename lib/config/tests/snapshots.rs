@@ -261,6 +261,22 @@ fn the_most_specific_filter_wins() {
 }
 
 #[test]
+fn among_equal_filters_the_first_wins() {
+    #[derive(Deserialize)]
+    struct Mail {
+        mail_max_userip_connections: u32,
+    }
+    let block = |protocol: &str, number: u32| {
+        format!("protocol {protocol} {{\n mail_max_userip_connections = {number}\n}}\n")
+    };
+    for (first, second) in [("imap", "!pop3"), ("!pop3", "imap"), ("!pop3", "!lmtp")] {
+        let mail = snapshot("imap", &[block(first, 1), block(second, 2)].concat());
+        let mail: Mail = mail.settings(&Facts::of_protocol("imap")).unwrap();
+        assert_eq!(mail.mail_max_userip_connections, 1, "{first}, {second}");
+    }
+}
+
+#[test]
 fn a_struct_that_does_not_fit_is_our_bug() {
     fn reason<T: serde::de::DeserializeOwned>(service: &str) -> String {
         match snapshot(service, "").settings::<T>(&Facts::default()) {

@@ -415,12 +415,27 @@ fn plain(assigned: &Assigned) -> String {
 /// Authentication happens before addresses and names are compared: its settings know only `protocol`.
 fn check_filter(key: &str, scope: Option<&Scope>) -> Result<(), String> {
     let by_address = scope.is_some_and(|scope| by_connection(&scope.filter));
-    match by_address && key.starts_with("auth_") {
+    match by_address && is_of_auth(key) {
         true => Err(format!(
             "Auth settings not supported inside local/remote blocks: {key}"
         )),
         false => Ok(()),
     }
+}
+
+/// Does Dovecot's auth read it? `auth_socket_path` is for those who ask auth.
+fn is_of_auth(key: &str) -> bool {
+    let others = [
+        "base_dir",
+        "first_valid_gid",
+        "first_valid_uid",
+        "last_valid_gid",
+        "last_valid_uid",
+        "ssl_client_ca_dir",
+        "ssl_client_ca_file",
+        "verbose_proctitle",
+    ];
+    key.starts_with("auth_") && key != "auth_socket_path" || others.contains(&key)
 }
 
 fn check_auth(section: &Section, scope: Option<&Scope>) -> Result<(), String> {

@@ -20,6 +20,6 @@ pub const SETTINGS: &[Setting] = settings! {
     submission_relay_ssl_verify:      Bool = "yes",                      NOBODY, NotYet("submission");
     submission_relay_trusted:         Bool = "no",                       NOBODY, NotYet("submission");
     submission_relay_user:            Text = "",                         NOBODY, NotYet("submission");
-    submission_ssl:                   Enum(&["no", "yes", "required"]) = "no", NOBODY, NotYet("submission");
+    submission_ssl:                   Enum(&["no", "smtps", "submissions", "starttls"]) = "no", NOBODY, NotYet("submission");
     submission_timeout:               Seconds = "30 secs",               NOBODY, NotYet("submission");
 };
