@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::{self, Did};
+use crate::shelf::Member;
 
 const STILL_HERE: &[u8] = b"* OK Still here\r\n";
 
@@ -82,6 +83,15 @@ impl Held {
     /// The client's descriptor.
     pub fn client(&self) -> &OwnedFd {
         self.client.get_ref()
+    }
+
+    /// What of it outlives this process.
+    pub fn member(&self) -> Member<'_> {
+        Member {
+            slot: self.slot,
+            client: self.client.get_ref().as_fd(),
+            watch: self.watch.as_ref().map(|watch| watch.get_ref().as_fd()),
+        }
     }
 
     /// Waits until something happens that ends the holding, and greets the client meanwhile. Safe to cancel.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::held::{Happened, Held};
 use crate::manager;
-use crate::shelf::{Found, Shelf};
+use crate::shelf::{self, Found, Member, Shelf};
 
 /// How often `systemctl status` shows new numbers.
 const STATUS_PERIOD: Duration = Duration::from_secs(5);
@@ -117,14 +117,25 @@ impl Shared {
         parked: &Parked,
         fds: (OwnedFd, Option<OwnedFd>),
     ) -> io::Result<()> {
-        let kept: Vec<_> = [Some(&fds.0), fds.1.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|fd| fd.as_fd())
-            .collect();
-        let held = self.shelf.put(slot, parked, &kept);
+        let others = self.neighbours(slot);
+        let mut members: Vec<_> = others.iter().map(|held| held.member()).collect();
+        members.push(Member {
+            slot,
+            client: fds.0.as_fd(),
+            watch: fds.1.as_ref().map(OwnedFd::as_fd),
+        });
+        let held = self.shelf.put(slot, parked, &members);
         held.and_then(|()| self.enter(slot, parked, fds))
             .inspect_err(|_| self.empty(slot))
+    }
+
+    /// Those whose descriptors are kept together with those of this slot.
+    fn neighbours(&self, slot: Slot) -> Vec<Rc<Held>> {
+        let clients = self.clients.borrow();
+        let others = shelf::neighbours(slot).filter(|other| *other != slot.0);
+        others
+            .filter_map(|other| clients.get(&Slot(other)).cloned())
+            .collect()
     }
 
     fn enter(
@@ -207,7 +218,9 @@ impl Shared {
     }
 
     fn empty(&self, slot: Slot) {
-        if let Err(error) = self.shelf.clear(slot) {
+        let left = self.neighbours(slot);
+        let left: Vec<_> = left.iter().map(|held| held.member()).collect();
+        if let Err(error) = self.shelf.clear(slot, &left) {
             tracing::error!(
                 message_id = id::SERVICE_FAILED,
                 "imap-hibernate: Error: {error}"

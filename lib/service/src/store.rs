@@ -13,15 +13,17 @@ use sd_notify::NotifyState;
 /// # Errors
 /// systemd cannot be told. Without systemd: nothing is stored and nothing fails.
 pub fn keep(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
-    keep_all(name, &[fd])
+    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], &[fd])
 }
 
-/// Keeps copies of several under one name; they come back in no order.
+/// The same for something that is kept also when its peer is gone (`FDPOLL=0`, systemd 246).
 ///
 /// # Errors
 /// As [`keep`].
-pub fn keep_all(name: &str, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(name)], fds)
+pub fn keep_always(name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
+    let unwatched = NotifyState::Custom("FDPOLL=0");
+    let state = [NotifyState::FdStore, NotifyState::FdName(name), unwatched];
+    sd_notify::notify_with_fds(&state, &[fd])
 }
 
 /// Lets go of everything stored under `name`.

@@ -17,6 +17,9 @@ use rustix::net::{
 /// Most descriptors that one record may carry; a record with more is refused by the receiver.
 pub const MAX_FDS: usize = 4;
 
+/// Most descriptors in a [`bundle`]; the kernel takes twice as many.
+pub const MAX_BUNDLE: usize = 126;
+
 /// One received record.
 #[derive(Debug)]
 pub struct Received {
@@ -34,7 +37,16 @@ pub struct Received {
 /// What sendmsg(2) says; `EAGAIN` on a non-blocking socket whose peer is slow; never SIGPIPE.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    send_by(&mut space, socket, bytes, fds)
+}
+
+fn send_by(
+    space: &mut [MaybeUninit<u8>],
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut ancillary = SendAncillaryBuffer::new(space);
     if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -77,7 +89,8 @@ pub fn next_len(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// # Errors
 /// What recvmsg(2) says; `EAGAIN` on a non-blocking socket with nothing to read.
 pub fn recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-    receive(socket, buffer, RecvFlags::empty())
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
+    receive(&mut space, socket, buffer, RecvFlags::empty())
 }
 
 /// Receives one record into `buffer`, if there is one: never waits, whatever the flags of the descriptor.
@@ -85,13 +98,18 @@ pub fn recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
 /// # Errors
 /// What recvmsg(2) says; `EAGAIN`: there is nothing to read.
 pub fn try_recv(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-    receive(socket, buffer, RecvFlags::DONTWAIT)
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
+    receive(&mut space, socket, buffer, RecvFlags::DONTWAIT)
 }
 
-fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
+fn receive(
+    space: &mut [MaybeUninit<u8>],
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    flags: RecvFlags,
+) -> io::Result<Received> {
     let flags = flags | RecvFlags::CMSG_CLOEXEC;
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut ancillary = RecvAncillaryBuffer::new(space);
     let message = loop {
         let mut iov = [IoSliceMut::new(buffer)];
         match recvmsg(socket, &mut iov, &mut ancillary, flags) {
@@ -113,6 +131,28 @@ fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: RecvFlags) -> io::R
         fds,
         truncated,
     })
+}
+
+/// Packs descriptors into one, with `bytes`: a socket in whose queue they lie, and which nobody writes to any more. They stay
+/// open as long as it does.
+///
+/// # Errors
+/// What socketpair(2) and sendmsg(2) say; more than [`MAX_BUNDLE`].
+pub fn bundle(bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<OwnedFd> {
+    let (bundle, inside) = pair()?;
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_BUNDLE))];
+    send_by(&mut space, inside.as_fd(), bytes, fds)?;
+    Ok(bundle)
+}
+
+/// Copies of what lies in a [`bundle`].
+///
+/// # Errors
+/// What recvmsg(2) says.
+pub fn unbundle(bundle: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_BUNDLE))];
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    receive(&mut space, bundle, buffer, flags)
 }
 
 /// Connects to the listening socket at `path`, waiting while its queue is full; the result blocks.
@@ -212,6 +252,23 @@ mod tests {
         assert_eq!(&buffer[..received.len], b"hello");
         assert_eq!(received.fds.len(), 1);
         assert!(!received.truncated);
+    }
+
+    #[test]
+    fn a_bundle_keeps_what_is_in_it() {
+        let (a, b) = stream_pair().unwrap();
+        let bundle = bundle(b"two", &[a.as_fd(), b.as_fd()]).unwrap();
+        drop((a, b));
+        for _ in 0..2 {
+            let mut buffer = [0; 16];
+            let copies = unbundle(bundle.as_fd(), &mut buffer).unwrap();
+            assert_eq!((&buffer[..copies.len], copies.fds.len()), (&b"two"[..], 2));
+            let [a, b] = &copies.fds[..] else {
+                panic!("{copies:?}")
+            };
+            rustix::io::write(a, b"x").unwrap();
+            assert_eq!(rustix::io::read(b, &mut buffer).unwrap(), 1);
+        }
     }
 
     #[test]

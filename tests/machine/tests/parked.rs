@@ -258,6 +258,53 @@ fn no_restart_of_anything_loses_a_session() {
 }
 
 #[test]
+fn a_kill_while_they_come_and_go_loses_and_doubles_nobody() {
+    let users: Vec<String> = (0..10).map(|number| format!("user{number}")).collect();
+    let names: Vec<&str> = users.iter().map(String::as_str).collect();
+    let machine = machine(&names, "");
+    let user = |number: usize| names[number % names.len()];
+    let mut sessions: Vec<_> = (0..130)
+        .map(|number| Idling::plain(&machine, user(number)))
+        .collect();
+    for messages in 1..=3 {
+        all_parked(&machine, 130);
+        // All of them go and come back meanwhile.
+        for user in &names {
+            deliver(&machine, user);
+        }
+        kill(&machine, "imap-hibernate");
+        machine.run("systemctl daemon-reexec");
+        kill(&machine, "imap-hibernate");
+        for session in &mut sessions {
+            session.hears_of(messages);
+        }
+        // Whom nobody took when it wanted to be parked stays where it is until it idles anew.
+        let anew = sessions.into_iter().map(|session| {
+            let (imap, told) = session.done();
+            assert_eq!(told, [""; 0]);
+            Idling::again(imap)
+        });
+        sessions = anew.collect();
+    }
+    all_parked(&machine, 130);
+    for user in &names {
+        assert_eq!(sessions_of(&machine, user), 13, "{user}");
+    }
+    let shown = "systemctl show --value -p NFileDescriptorStore culver-imap-hibernate.service";
+    let stored: usize = machine.run(shown).trim().parse().expect("a number");
+    assert!(stored < 10, "{stored} descriptors for 130 sessions");
+    for session in sessions {
+        let (mut imap, told) = session.done();
+        assert_eq!(told, [""; 0]);
+        imap.ok("LOGOUT");
+    }
+    eventually("nobody is there", || who(&machine).lines().count() == 1);
+    eventually("nothing of them is stored", || {
+        machine.run(shown).trim() == "1"
+    });
+}
+
+#[test]
 fn who_is_parked_is_kicked_and_told_of_the_end() {
     let machine = machine(&["ann", "bob"], "");
     let mut kicked = [Idling::plain(&machine, "ann"), Idling::tls(&machine, "ann")];
