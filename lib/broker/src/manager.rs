@@ -44,7 +44,7 @@ pub struct Resumed {
     pub content: Vec<u8>,
 }
 
-/// Shared by all tasks of the manager process. Needs a `LocalSet` ([`service::Service::serve`]).
+/// Shared by all tasks of the manager process. Needs a runtime that takes `spawn_local` ([`service::Service::serve`]).
 #[derive(Clone)]
 pub struct Manager {
     name: &'static str,

@@ -3,7 +3,7 @@
 //! a user does it at a time, and `\Recent` stays with the messages that stay.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mailbox::{Access, Error, MailStore, Mailbox, MailboxName, Seq, Uid, UidSet};
 
@@ -11,6 +11,7 @@ use super::Storage;
 use crate::lock::LockFile;
 use crate::namespace::Namespace;
 use crate::settings::MailboxSettings;
+use crate::uidvalidity;
 
 /// Dovecot's, so that not even one of each does it.
 const LOCK: &str = "dovecot.autoexpunge.lock";
@@ -126,7 +127,7 @@ impl Limits {
     fn of(setting: &MailboxSettings) -> Option<Self> {
         let age = setting.autoexpunge.0;
         let limits = Self {
-            saved: (age > 0).then(|| now().saturating_sub_unsigned(age)),
+            saved: (age > 0).then(|| i64::from(uidvalidity::now()).saturating_sub_unsigned(age)),
             most: (setting.autoexpunge_max_mails > 0).then_some(setting.autoexpunge_max_mails),
         };
         (limits.saved.is_some() || limits.most.is_some()).then_some(limits)
@@ -159,9 +160,4 @@ fn is_older(view: &mut dyn Mailbox, seq: Seq, edge: i64) -> Result<bool, Error> 
         Err(Error::Expunged) => Ok(true),
         Err(error) => Err(error),
     }
-}
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
